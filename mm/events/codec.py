@@ -1,0 +1,101 @@
+"""Turns as bytes: deterministic MessagePack, versioned, upcast, never guessed at.
+
+The version stands in the second byte of every payload. Older versions are lifted step by step to
+the current one; a newer one stops with `NewerVersion`, an unknown tag with `UnknownTag`, anything
+else that cannot be read with `DecodeError`. Golden logs of every release must decode for ever.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from mm.errors import DecodeError, NewerVersion, UnknownTag
+from mm.events.vocabulary import KINDS, Event
+from mm.events.turn import Turn
+
+VERSION: Final = 1
+Upcast = Callable[[list[Any]], list[Any]]
+UPCASTS: Final[Mapping[int, Upcast]] = {}
+"""From version n to n + 1, on the undecoded array; empty while there is only version 1."""
+
+_encoder: Final = msgspec.msgpack.Encoder(decimal_format="string")
+_turns: Final = msgspec.msgpack.Decoder(Turn)
+_events: Final = msgspec.msgpack.Decoder(Event)
+_raw: Final = msgspec.msgpack.Decoder()
+
+
+def encode(turn: Turn) -> bytes:
+    """The bytes of a turn; equal turns give equal bytes on every machine."""
+    return _encoder.encode(turn)
+
+
+def decode(payload: bytes) -> Turn:
+    """Read a turn back; raises `NewerVersion`, `UnknownTag` or `DecodeError`."""
+    if len(payload) > 1 and payload[1] == VERSION:
+        try:
+            return _turns.decode(payload)
+        except msgspec.MsgspecError as error:
+            raise explain(payload, error) from error
+    return decode_older(payload, UPCASTS, VERSION)
+
+
+def decode_older(payload: bytes, upcasts: Mapping[int, Upcast], version: int) -> Turn:
+    """Lift a payload of an older version to `version`, then read it."""
+    try:
+        raw = _raw.decode(payload)
+        written = raw[0]
+        if not isinstance(written, int) or written < 1:
+            raise DecodeError(f"the payload has no version: {written!r}", remedy=_DAMAGED)
+        if written > version:
+            raise NewerVersion(
+                f"the turn was written in version {written}, this mm reads up to {version}",
+                remedy="upgrade mm; logs are never rewritten to an older version",
+            )
+        for step in range(written, version):
+            raw = upcasts[step](raw)
+        return msgspec.convert(raw, Turn)
+    except (msgspec.MsgspecError, IndexError, TypeError, KeyError) as error:
+        raise explain(payload, error) from error
+
+
+def encode_event(event: Event) -> bytes:
+    """The bytes of a single event."""
+    return _encoder.encode(event)
+
+
+def decode_event(payload: bytes) -> Event:
+    """Read a single event back."""
+    try:
+        return _events.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise explain(payload, error) from error
+
+
+def digest_of(payload: bytes) -> bytes:
+    """SHA-256 of a payload: the turn's id and its successor's link."""
+    return hashlib.sha256(payload).digest()
+
+
+_DAMAGED: Final = "the log is damaged here: run `mm log check`"
+
+
+def explain(payload: bytes, error: Exception) -> DecodeError:
+    """Name what in a payload cannot be read."""
+    tags = _tags(payload)
+    unknown = sorted(tag for tag in tags if tag not in KINDS)
+    if unknown:
+        return UnknownTag(
+            f"unknown event {', '.join(unknown)}",
+            remedy="upgrade mm: a newer version wrote this log",
+        )
+    return DecodeError(f"a turn of {len(payload)} bytes cannot be read: {error}", remedy=_DAMAGED)
+
+
+def _tags(payload: bytes) -> list[str]:
+    try:
+        raw = _raw.decode(payload)
+        return [str(event[0]) for part in raw[6:8] for event in part]
+    except (msgspec.MsgspecError, IndexError, TypeError, KeyError):
+        return []

@@ -1,0 +1,113 @@
+"""Integer units and the exact conversions that lead into them.
+
+A price is a whole number of ticks, a size a whole number of lots, a time UTC nanoseconds. A
+conversion is exact or refused: `OffTick` and `OffLot` name the value and the step. Floats exist
+only in strategy maths and are rounded once on the way out, never against us: a bid down, an ask
+up.
+"""
+
+import math
+from decimal import Decimal
+from enum import IntEnum
+from typing import Final, NewType
+
+from mm.errors import BadInput, OffLot, OffTick
+
+Ticks = NewType("Ticks", int)
+Lots = NewType("Lots", int)
+Nanos = NewType("Nanos", int)
+Seq = NewType("Seq", int)
+TurnNumber = NewType("TurnNumber", int)
+InstrumentId = NewType("InstrumentId", int)
+OrderId = NewType("OrderId", str)
+Levels = tuple[int, ...]
+"""Price, size, price, size … in ticks and lots; size 0 removes the level."""
+
+MICROS: Final = 1_000
+MILLIS: Final = 1_000_000
+SECONDS: Final = 1_000_000_000
+INT64_MAX: Final = 2**63 - 1
+
+
+class Side(IntEnum):
+    """Buy is +1 and sell is -1, so that a signed size is `side * size`."""
+
+    BUY = 1
+    SELL = -1
+
+    @property
+    def other(self) -> "Side":
+        """The opposite side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+def decimal_from(text: str, *, what: str = "number") -> Decimal:
+    """Read a finite decimal; raises `BadInput` on NaN, infinity or anything else."""
+    try:
+        value = Decimal(text)
+    except ArithmeticError as error:
+        raise _not_finite(text, what) from error
+    if not value.is_finite():
+        raise _not_finite(text, what)
+    return value
+
+
+def _not_finite(text: str, what: str) -> BadInput:
+    return BadInput(
+        f"{text!r} is not a finite number", where=what, remedy="correct or drop the value"
+    )
+
+
+def steps(value: Decimal, step: Decimal) -> int | None:
+    """How many steps make the value, or None when they do not make it exactly."""
+    if not value.is_finite():
+        return None
+    count, rest = divmod(value, step) if abs(value) < step * INT64_MAX else (Decimal(0), step)
+    return None if rest else int(count)
+
+
+def to_ticks(price: Decimal, tick_size: Decimal) -> Ticks:
+    """Exact number of ticks in a price; raises `OffTick`."""
+    ticks = steps(price, tick_size)
+    if ticks is None:
+        raise OffTick(
+            f"price {price} is not a multiple of the tick size {tick_size}",
+            remedy="check the instrument's tick size, or round the price before it enters",
+        )
+    return Ticks(ticks)
+
+
+def to_lots(size: Decimal, lot_size: Decimal) -> Lots:
+    """Exact number of lots in a size; raises `OffLot`."""
+    lots = steps(size, lot_size)
+    if lots is None:
+        raise OffLot(
+            f"size {size} is not a multiple of the lot size {lot_size}",
+            remedy="check the instrument's lot size, or round the size before it enters",
+        )
+    return Lots(lots)
+
+
+def from_steps(count: int, step: Decimal) -> Decimal:
+    """The decimal that a number of ticks or lots stands for."""
+    return count * step
+
+
+def round_bid(price: float) -> Ticks:
+    """A bid in fractional ticks, rounded down: we never pay more than was meant."""
+    return Ticks(math.floor(price))
+
+
+def round_ask(price: float) -> Ticks:
+    """An ask in fractional ticks, rounded up: we never ask less than was meant."""
+    return Ticks(math.ceil(price))
+
+
+def round_price(side: Side, price: float) -> Ticks:
+    """A fractional price rounded away from the market, on its own side."""
+    return round_bid(price) if side is Side.BUY else round_ask(price)
+
+
+def millis(at: Nanos) -> int:
+    """Whole milliseconds of a time, for readable order ids."""
+    return at // MILLIS
