@@ -17,7 +17,8 @@
     │   │   ├── TailLost                acknowledged turns are missing at the end
     │   │   └── SequenceHole            a turn is missing in the middle
     │   ├── LogUnavailable          no acknowledgement within the time allowed
-    │   │   └── ServerMissing           no nats-server program, or none answers
+    │   │   ├── ServerMissing           no nats-server program, or none answers
+    │   │   └── LoginRefused            the server or we ourselves refuse to log in
     │   ├── LogFull                 the stream has reached its limit and refuses turns
     │   ├── WriterFenced            someone else wrote: our appends are refused
     │   ├── StreamMismatch          the server's settings are not those of streams.yaml
@@ -63,7 +64,7 @@ class MmError(Exception):
             parts.append(f"where: {self.where}")
         if self.remedy:
             parts.append(f"Do: {self.remedy}")
-        return ". ".join(part.rstrip(". ") for part in parts)
+        return ". ".join(part.removesuffix(".") for part in parts)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling, since sweeps run in worker processes."""
@@ -146,6 +147,10 @@ class LogUnavailable(LogError):
 
 class ServerMissing(LogUnavailable):
     """There is no nats-server program, or none answers."""
+
+
+class LoginRefused(LogUnavailable):
+    """The server refuses our credentials, or we refuse to send them to it."""
 
 
 class LogFull(LogError):
