@@ -70,3 +70,15 @@ class Adjusted(Body, frozen=True, kw_only=True, gc=False, tag="adjusted"):
     evidence: str
     who: str
     received: Nanos
+
+
+class AccountReconciled(Body, frozen=True, kw_only=True, gc=False, tag="reconciled"):
+    """Our orders and positions were compared with the venue's; nothing is quoted before.
+
+    `differences` counts the corrections, each of which stands on the log as its own fact.
+    """
+
+    wallet: str
+    orders: int
+    differences: int
+    received: Nanos

@@ -84,7 +84,7 @@ _DAMAGED: Final = "the log is damaged here: run `mm log check`"
 def explain(payload: bytes, error: Exception) -> DecodeError:
     """Name what in a payload cannot be read."""
     tags = _tags(payload)
-    unknown = sorted(tag for tag in tags if tag not in KINDS)
+    unknown = sorted({tag for tag in tags if tag not in KINDS})
     if unknown:
         return UnknownTag(
             f"unknown event {', '.join(unknown)}",

@@ -19,6 +19,8 @@ class NoQuoteReason(StrEnum):
     HALTED = "halted"
     STOPPING = "stopping"
     WARMING_UP = "warming_up"
+    RECONCILING = "reconciling"
+    UNCERTAIN_ORDER = "uncertain_order"
     REFUSED = "refused"
 
 

@@ -7,6 +7,7 @@
 from typing import Final, get_args
 
 from mm.events.account import (
+    AccountReconciled,
     Adjusted,
     BalanceReported,
     FundingPaid,
@@ -94,7 +95,9 @@ OrderFact = (
     | OrderResolved
     | ForeignOrderSeen
 )
-AccountFact = BalanceReported | PositionReported | FundingPaid | TransferSeen | Adjusted
+AccountFact = (
+    BalanceReported | PositionReported | FundingPaid | TransferSeen | Adjusted | AccountReconciled
+)
 ControlFact = (
     InstrumentDefined
     | SessionStarted

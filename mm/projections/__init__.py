@@ -1,0 +1,1 @@
+"""Folds: records in, state out. One of each kind, pure and deterministic."""

@@ -1,0 +1,257 @@
+"""Order books: depth folded by the compiled kernel, and the best quote laid over it.
+
+A book is usable from its snapshot on, and not from a gap until the resync. Depth and best quotes
+are different streams of a venue, the quotes faster: the touch is whichever carries the greater
+venue sequence (without one, the later on the log). Depth is never patched by a quote.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from mm.events.market import (
+    BookDelta,
+    BookSnapshot,
+    FeedDown,
+    FeedGapped,
+    FeedResynced,
+    QuoteUpdated,
+)
+from mm.events.turn import Record
+from mm.events.units import InstrumentId, Lots, Nanos, Ticks
+from mm.projections.base import Routes
+from mm.projections.kernels import Ints, fold
+
+LEVELS_START: Final = 2_048
+LEVELS_MAX: Final = 1 << 20
+
+
+class Book:
+    """One instrument's depth and touch; changes in place."""
+
+    def __init__(self) -> None:
+        """Start empty and unusable."""
+        self._keys: Ints = np.zeros((2, LEVELS_START), np.int64)
+        self._sizes: Ints = np.zeros((2, LEVELS_START), np.int64)
+        self._top: Ints = np.zeros(6, np.int64)
+        self._depth = memoryview(self._top)
+        self._parts: list[BookSnapshot] = []
+        self.sequence = 0
+        self.has_depth = False
+        self.has_quote = False
+        self.gapped = False
+        self.updated = Nanos(0)
+        self.bid = Ticks(0)
+        self.bid_size = Lots(0)
+        self.ask = Ticks(0)
+        self.ask_size = Lots(0)
+        self._quote_sequence = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a touch that is known to be whole."""
+        return (self.has_depth or self.has_quote) and not self.gapped
+
+    @property
+    def two_sided(self) -> bool:
+        """Whether both a bid and an ask are shown."""
+        return self.bid_size > 0 and self.ask_size > 0
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the best bid is at or above the best ask: a book nobody may quote from."""
+        return self.two_sided and self.bid >= self.ask
+
+    @property
+    def mid(self) -> float:
+        """Middle of the touch, in ticks; only for a two-sided book."""
+        return (self.bid + self.ask) / 2
+
+    @property
+    def microprice(self) -> float:
+        """Touch weighted by the opposite sizes, in ticks (Stoikov 2018's weighted mid)."""
+        total = self.bid_size + self.ask_size
+        return (self.bid * self.ask_size + self.ask * self.bid_size) / total
+
+    def bids(self, depth: int) -> list[tuple[int, int]]:
+        """The best `depth` bids as (price, size), best first."""
+        return self._levels(0, 1, depth)
+
+    def asks(self, depth: int) -> list[tuple[int, int]]:
+        """The best `depth` asks as (price, size), best first."""
+        return self._levels(1, -1, depth)
+
+    def _levels(self, row: int, sign: int, depth: int) -> list[tuple[int, int]]:
+        count = self._depth[4 + row]
+        start = max(0, count - depth)
+        keys = (sign * self._keys[row, start:count][::-1]).tolist()
+        return list(zip(keys, self._sizes[row, start:count][::-1].tolist(), strict=True))
+
+    def snapshot(self, event: BookSnapshot, at: Nanos) -> None:
+        """Replace the depth once the last part has come."""
+        if event.part == 1:
+            self._parts.clear()
+        self._parts.append(event)
+        if event.part < event.parts:
+            return
+        whole = [part.part for part in self._parts] == list(range(1, event.parts + 1))
+        parts, self._parts = self._parts, []
+        if not whole:
+            self.gapped = True
+            return
+        self._top[:] = 0
+        for part in parts:
+            self._fold(part.bids, part.asks)
+        self.has_depth = True
+        self._settle(event.sequence, at)
+
+    def delta(self, event: BookDelta, at: Nanos) -> None:
+        """Set the changed levels; without a snapshot there is nothing to change."""
+        if not self.has_depth:
+            return
+        self._fold(event.bids, event.asks)
+        self._settle(event.last, at)
+
+    def quote(self, event: QuoteUpdated, at: Nanos) -> None:
+        """Lay a best quote over the depth, unless the depth is newer."""
+        self.updated = at
+        self.has_quote = True
+        if event.sequence and event.sequence < self.sequence:
+            return
+        self._quote_sequence = event.sequence
+        self.bid, self.bid_size = event.bid, event.bid_size
+        self.ask, self.ask_size = event.ask, event.ask_size
+
+    def lose(self) -> None:
+        """Something is missing: nothing here may be used until it is whole again."""
+        self.gapped = True
+        self.has_depth = False
+        self.has_quote = False
+        self._parts.clear()
+
+    def resynced(self) -> None:
+        """Whole again, from the snapshot that came with it."""
+        self.gapped = False
+
+    def _settle(self, sequence: int, at: Nanos) -> None:
+        self.sequence = sequence
+        self.updated = at
+        if self.has_quote and self._quote_sequence > sequence:
+            return
+        bid, bid_size, ask, ask_size, _, _ = self._depth.tolist()
+        self.bid, self.bid_size = Ticks(bid), Lots(bid_size)
+        self.ask, self.ask_size = Ticks(ask), Lots(ask_size)
+
+    def _fold(self, bids: tuple[int, ...], asks: tuple[int, ...]) -> None:
+        needed = max(self._depth[4] + len(bids) // 2, self._depth[5] + len(asks) // 2)
+        if needed > self._keys.shape[1]:
+            self._grow(needed)
+        fold(
+            self._keys,
+            self._sizes,
+            self._top,
+            np.array(bids, np.int64),
+            np.array(asks, np.int64),
+        )
+
+    def _grow(self, needed: int) -> None:
+        assert needed <= LEVELS_MAX, f"a book of {needed} levels is past all bounds"
+        wider = 1 << (needed - 1).bit_length()
+        for name in ("_keys", "_sizes"):
+            grown = np.zeros((2, wider), np.int64)
+            old = getattr(self, name)
+            grown[:, : old.shape[1]] = old
+            setattr(self, name, grown)
+
+    def dump(self) -> Any:
+        """Depth as bytes, touch and flags."""
+        bids, asks = self._depth[4], self._depth[5]
+        arrays = (self._keys[0, :bids], self._sizes[0, :bids])
+        arrays += (self._keys[1, :asks], self._sizes[1, :asks])
+        return (
+            [array.astype("<i8").tobytes() for array in arrays],
+            [self.bid, self.bid_size, self.ask, self.ask_size],
+            [self.sequence, self._quote_sequence, self.updated],
+            [self.has_depth, self.has_quote, self.gapped],
+            [list(msg) for msg in _plain_parts(self._parts)],
+        )
+
+    def load(self, dumped: Any) -> None:
+        """Restore what `dump` gave."""
+        arrays, touch, stamps, flags, parts = dumped
+        columns = [np.frombuffer(raw, "<i8").astype(np.int64) for raw in arrays]
+        counts = (len(columns[0]), len(columns[2]))
+        if max(counts) > self._keys.shape[1]:
+            self._grow(max(counts))
+        for row, count in enumerate(counts):
+            self._keys[row, :count] = columns[2 * row]
+            self._sizes[row, :count] = columns[2 * row + 1]
+        self._top[4:] = counts
+        fold(self._keys, self._sizes, self._top, *(np.zeros(0, np.int64),) * 2)
+        self.bid, self.bid_size, self.ask, self.ask_size = touch
+        self.sequence, self._quote_sequence, self.updated = stamps
+        self.has_depth, self.has_quote, self.gapped = flags
+        self._parts = [_part(plain) for plain in parts]
+
+
+def _plain_parts(parts: list[BookSnapshot]) -> list[tuple[Any, ...]]:
+    return [tuple(getattr(part, field) for field in part.__struct_fields__) for part in parts]
+
+
+def _part(plain: list[Any]) -> BookSnapshot:
+    values = dict(zip(BookSnapshot.__struct_fields__, plain, strict=True))
+    values["bids"], values["asks"] = tuple(values["bids"]), tuple(values["asks"])
+    return BookSnapshot(**values)
+
+
+class Books:
+    """The book of every instrument that was heard of."""
+
+    name: Final = "books"
+
+    def __init__(self) -> None:
+        """Start without books."""
+        self._books: dict[InstrumentId, Book] = {}
+
+    def of(self, instrument: InstrumentId) -> Book:
+        """The book of an instrument; an empty one is made at the first question."""
+        book = self._books.get(instrument)
+        if book is None:
+            book = self._books[instrument] = Book()
+        return book
+
+    def routes(self) -> Routes:
+        """Market events by type."""
+        return {
+            BookSnapshot: self._snapshot,
+            BookDelta: self._delta,
+            QuoteUpdated: self._quote,
+            FeedGapped: self._lost,
+            FeedDown: self._lost,
+            FeedResynced: self._resynced,
+        }
+
+    def _snapshot(self, event: BookSnapshot, record: Record) -> None:
+        self.of(event.instrument).snapshot(event, record.at)
+
+    def _delta(self, event: BookDelta, record: Record) -> None:
+        self.of(event.instrument).delta(event, record.at)
+
+    def _quote(self, event: QuoteUpdated, record: Record) -> None:
+        self.of(event.instrument).quote(event, record.at)
+
+    def _lost(self, event: FeedGapped | FeedDown, _record: Record) -> None:
+        self.of(event.instrument).lose()
+
+    def _resynced(self, event: FeedResynced, _record: Record) -> None:
+        self.of(event.instrument).resynced()
+
+    def dump(self) -> Any:
+        """Every book, by instrument number."""
+        return [(key, self._books[key].dump()) for key in sorted(self._books)]
+
+    def load(self, dumped: Any) -> None:
+        """Restore what `dump` gave."""
+        self._books.clear()
+        for key, plain in dumped:
+            self.of(key).load(plain)

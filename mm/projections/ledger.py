@@ -1,0 +1,217 @@
+"""Positions and P&L: what was traded, earned and paid, per wallet, instrument and strategy.
+
+Realised and unrealised profit by average cost, fees and funding by asset, exactly. A fill told
+twice (by socket and by REST) counts once: the venue's fill id decides, in a bounded memory. A spot
+fee taken in the base asset makes the holding smaller than the fills' sum; it is kept apart, exact.
+"""
+
+from decimal import Context, Decimal
+from typing import Any, Final
+
+import msgspec
+
+from mm.events.account import FundingPaid
+from mm.events.instrument import ContractKind, InstrumentDefined
+from mm.events.market import FundingPublished, MarkPublished
+from mm.events.orders import Liquidity, OrderFilled
+from mm.events.turn import Record
+from mm.events.units import InstrumentId, Lots, Side
+from mm.projections.base import Routes
+from mm.projections.position import Position, evolve, unit, unrealised
+
+FILLS_REMEMBERED_MAX: Final = 50_000
+ZERO: Final = Decimal(0)
+EXACT: Final = Context(prec=60)
+"""Wide enough that no sum of fees is ever rounded."""
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """All that one strategy did in one instrument from one wallet; changes in place."""
+
+    position: Position = Position()
+    fees: dict[str, Decimal] = {}
+    funding: dict[str, Decimal] = {}
+    bought: int = 0
+    sold: int = 0
+    bought_value: int = 0
+    sold_value: int = 0
+    fills: int = 0
+    maker_fills: int = 0
+
+
+class Pnl(msgspec.Struct, frozen=True):
+    """Profit in the settlement currency; fees are paid (negative: rebates), funding received.
+
+    `total` = realised + unrealised - fees + funding, with base-asset fees valued at the mark.
+    """
+
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    funding: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """Equity change since the start."""
+        return self.realised + self.unrealised - self.fees + self.funding
+
+
+Key = tuple[str, InstrumentId, str]
+
+
+class Ledger:
+    """Accounts by (wallet, instrument, strategy), instruments, and marks."""
+
+    name: Final = "ledger"
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.accounts: dict[Key, Account] = {}
+        self.instruments: dict[InstrumentId, InstrumentDefined] = {}
+        self.marks: dict[InstrumentId, Decimal] = {}
+        self.funding_rates: dict[InstrumentId, tuple[Decimal, int]] = {}
+        self._seen: dict[tuple[InstrumentId, str], None] = {}
+        self._net: dict[InstrumentId, int] = {}
+        self.duplicates = 0
+
+    def is_repeated(self, fill: OrderFilled) -> bool:
+        """Whether this very fill was booked before."""
+        return (fill.instrument, fill.fill_id) in self._seen
+
+    def net(self, instrument: InstrumentId) -> Lots:
+        """Signed lots over all wallets and strategies."""
+        return Lots(self._net.get(instrument, 0))
+
+    def account(self, wallet: str, instrument: InstrumentId, strategy: str) -> Account:
+        """The account of a strategy; an empty one is made at the first question."""
+        key = (wallet, instrument, strategy)
+        found = self.accounts.get(key)
+        if found is None:
+            found = self.accounts[key] = Account(fees={}, funding={})
+        return found
+
+    def pnl(self, key: Key, mid: Decimal | None = None) -> Pnl:
+        """Profit of an account, valued at the venue's mark, else at `mid` (both in price)."""
+        account, instrument = self.accounts[key], self.instruments[key[1]]
+        price = self.marks.get(key[1], mid)
+        mark = (price or ZERO) / instrument.tick_size
+        scale = unit(instrument)
+        open_profit = unrealised(account.position, instrument.kind, mark) if mark else ZERO
+        return Pnl(
+            realised=account.position.realised * scale,
+            unrealised=open_profit * scale,
+            fees=self._valued(account.fees, instrument, price or ZERO),
+            funding=self._valued(account.funding, instrument, price or ZERO),
+        )
+
+    @staticmethod
+    def _valued(amounts: dict[str, Decimal], at: InstrumentDefined, price: Decimal) -> Decimal:
+        total = amounts.get(at.settle, ZERO)
+        if at.base != at.settle:
+            total += amounts.get(at.base, ZERO) * price
+        return total
+
+    def routes(self) -> Routes:
+        """Fills, funding, definitions and marks by type."""
+        return {
+            InstrumentDefined: self._defined,
+            OrderFilled: self._filled,
+            FundingPaid: self._funded,
+            MarkPublished: self._marked,
+            FundingPublished: self._rated,
+        }
+
+    def _defined(self, event: InstrumentDefined, _record: Record) -> None:
+        self.instruments[event.instrument] = event
+
+    def _marked(self, event: MarkPublished, _record: Record) -> None:
+        self.marks[event.instrument] = event.price
+
+    def _rated(self, event: FundingPublished, _record: Record) -> None:
+        self.funding_rates[event.instrument] = (event.rate, event.due)
+
+    def _filled(self, event: OrderFilled, _record: Record) -> None:
+        assert event.instrument in self.instruments, f"fill of an undefined instrument: {event}"
+        self._seen[event.instrument, event.fill_id] = None
+        if len(self._seen) > FILLS_REMEMBERED_MAX:
+            del self._seen[next(iter(self._seen))]
+        kind = self.instruments[event.instrument].kind
+        account = self.account(event.wallet, event.instrument, event.strategy)
+        account.position = evolve(account.position, event, kind)
+        self._net[event.instrument] = self.net(event.instrument) + event.side * event.size
+        account.fees[event.fee_asset] = EXACT.add(
+            account.fees.get(event.fee_asset, ZERO), event.fee
+        )
+        account.fills += 1
+        account.maker_fills += event.liquidity is Liquidity.MAKER
+        traded = event.price * event.size
+        if event.side is Side.BUY:
+            account.bought += event.size
+            account.bought_value += traded
+        else:
+            account.sold += event.size
+            account.sold_value += traded
+
+    def _funded(self, event: FundingPaid, _record: Record) -> None:
+        """Funding belongs to whoever held the position: split by size would guess, so in order."""
+        owners = [
+            key
+            for key, account in self.accounts.items()
+            if key[:2] == (event.wallet, event.instrument) and account.position.net
+        ]
+        strategy = owners[0][2] if owners else ""
+        account = self.account(event.wallet, event.instrument, strategy)
+        account.funding[event.asset] = EXACT.add(
+            account.funding.get(event.asset, ZERO), event.amount
+        )
+
+    def base_fees(self, instrument: InstrumentId) -> Decimal:
+        """Fees taken in the base asset: what the fills' sum overstates the holding by."""
+        base = self.instruments[instrument].base
+        if self.instruments[instrument].kind is not ContractKind.SPOT:
+            return ZERO
+        total = ZERO
+        for key, account in self.accounts.items():
+            if key[1] == instrument:
+                total = EXACT.add(total, account.fees.get(base, ZERO))
+        return total
+
+    def dump(self) -> Any:
+        """Accounts, definitions, marks and the fills remembered."""
+        accounts = []
+        for key, account in self.accounts.items():
+            position = account.position
+            exact = [position.net, str(position.cost), str(position.realised)]
+            volume = [account.bought, account.sold]
+            values = [str(account.bought_value), str(account.sold_value)]
+            counts = [account.fills, account.maker_fills]
+            accounts.append(
+                (list(key), exact, account.fees, account.funding, volume, values, counts)
+            )
+        return (
+            accounts,
+            [msgspec.to_builtins(each) for each in self.instruments.values()],
+            list(self.marks.items()),
+            [(key, *value) for key, value in self.funding_rates.items()],
+            [list(key) for key in self._seen],
+            self.duplicates,
+        )
+
+    def load(self, dumped: Any) -> None:
+        """Restore what `dump` gave."""
+        accounts, instruments, marks, rates, seen, self.duplicates = dumped
+        self.accounts, self._net = {}, {}
+        for key, exact, fees, funding, volume, values, counts in accounts:
+            account = self.account(*key)
+            account.position = Position(exact[0], int(exact[1]), int(exact[2]))
+            account.fees = {asset: Decimal(text) for asset, text in fees.items()}
+            account.funding = {asset: Decimal(text) for asset, text in funding.items()}
+            account.bought, account.sold = volume
+            account.bought_value, account.sold_value = map(int, values)
+            account.fills, account.maker_fills = counts
+            self._net[key[1]] = self._net.get(key[1], 0) + exact[0]
+        defined = [msgspec.convert(plain, InstrumentDefined) for plain in instruments]
+        self.instruments = {each.instrument: each for each in defined}
+        self.marks = {key: Decimal(text) for key, text in marks}
+        self.funding_rates = {key: (Decimal(rate), due) for key, rate, due in rates}
+        self._seen = {(instrument, fill): None for instrument, fill in seen}
