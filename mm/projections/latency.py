@@ -1,0 +1,109 @@
+"""How long things take on the log: feed to us, received to turn, command to answer.
+
+Histograms by powers of two of nanoseconds: exact counts, fixed memory, no samples kept. A negative
+latency (the venue's clock is ahead of ours) is counted as such, never clipped away.
+"""
+
+from typing import Any, Final
+
+from mm.events.market import BookDelta, QuoteUpdated, TradePrinted
+from mm.events.orders import (
+    CancelRejected,
+    OrderAcked,
+    OrderCanceled,
+    OrderRejected,
+    OrderSubmitted,
+)
+from mm.events.turn import Record
+from mm.events.units import Nanos, OrderId
+from mm.projections.base import Routes
+
+BUCKETS: Final = 64
+WAITING_MAX: Final = 10_000
+
+
+class Histogram:
+    """Counts by bit length; bucket b holds values in [2^(b-1), 2^b)."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.buckets = [0] * BUCKETS
+        self.negative = 0
+
+    def add(self, nanos: int) -> None:
+        """Count one value."""
+        if nanos < 0:
+            self.negative += 1
+        else:
+            self.buckets[nanos.bit_length()] += 1
+
+    @property
+    def count(self) -> int:
+        """All values, negative ones included."""
+        return sum(self.buckets) + self.negative
+
+    def quantile(self, share: float) -> int:
+        """Upper bound of the bucket in which the quantile lies; 0 when empty."""
+        wanted, seen = share * self.count, self.negative
+        for bucket, count in enumerate(self.buckets):
+            seen += count
+            if count and seen >= wanted:
+                return (1 << bucket) - 1
+        return 0
+
+
+class Latency:
+    """The hops that the log can see."""
+
+    name: Final = "latency"
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.feed = Histogram()
+        self.inbox = Histogram()
+        self.round_trip = Histogram()
+        self._waiting: dict[OrderId, Nanos] = {}
+
+    def routes(self) -> Routes:
+        """Market data and answers by type."""
+        return {
+            QuoteUpdated: self._heard,
+            TradePrinted: self._heard,
+            BookDelta: self._heard,
+            OrderSubmitted: self._submitted,
+            OrderAcked: self._answered,
+            OrderRejected: self._answered,
+            OrderCanceled: self._answered,
+            CancelRejected: self._answered,
+        }
+
+    def _heard(self, event: QuoteUpdated | TradePrinted | BookDelta, record: Record) -> None:
+        if event.venue_time:
+            self.feed.add(event.received - event.venue_time)
+        self.inbox.add(record.at - event.received)
+
+    def _submitted(self, event: OrderSubmitted, _record: Record) -> None:
+        self._waiting[event.order_id] = event.sent
+        if len(self._waiting) > WAITING_MAX:
+            del self._waiting[next(iter(self._waiting))]
+
+    def _answered(
+        self, event: OrderAcked | OrderRejected | OrderCanceled | CancelRejected, _record: Record
+    ) -> None:
+        sent = self._waiting.pop(event.order_id, None)
+        if sent is not None:
+            self.round_trip.add(event.received - sent)
+
+    def dump(self) -> Any:
+        """Counts of every hop, and the commands still unanswered."""
+        hops = (self.feed, self.inbox, self.round_trip)
+        return [(hop.buckets, hop.negative) for hop in hops], list(self._waiting.items())
+
+    def load(self, dumped: Any) -> None:
+        """Restore what `dump` gave."""
+        hops, waiting = dumped
+        for hop, (buckets, negative) in zip(
+            (self.feed, self.inbox, self.round_trip), hops, strict=True
+        ):
+            hop.buckets, hop.negative = list(buckets), negative
+        self._waiting = dict(waiting)
