@@ -1,0 +1,107 @@
+"""From wanted quotes to the fewest intents: what already rests unchanged keeps its place.
+
+Cancels come before places. A side with an uncertain order is left alone until evidence closes it.
+With `amend`, an order that is to move is amended instead of canceled and placed anew.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mm.events.orders import TimeInForce
+from mm.events.units import Lots, OrderId, Side, Ticks
+from mm.projections.lifecycle import Status
+from mm.projections.orders import Order
+from mm.strategy.base import Level, Take, Wanted
+
+KEEPABLE = (Status.PENDING_NEW, Status.OPEN, Status.PARTIALLY_FILLED)
+
+
+class Cancel(NamedTuple):
+    """Take this order out."""
+
+    order: Order
+
+
+class Amend(NamedTuple):
+    """Move this order to another price, at the size that makes its leaves `leaves`."""
+
+    order: Order
+    price: Ticks
+    leaves: Lots
+
+
+class Place(NamedTuple):
+    """Rest a new order at this level."""
+
+    side: Side
+    level: int
+    price: Ticks
+    size: Lots
+
+
+class Hedge(NamedTuple):
+    """Trade at once."""
+
+    take: Take
+
+
+Step = Cancel | Amend | Place | Hedge
+
+
+def plan(wanted: Wanted, live: list[Order], *, amend: bool) -> list[Step]:
+    """The steps from what is live to what is wanted, cancels first."""
+    steps: list[Step] = []
+    for side, levels in ((Side.BUY, wanted.bids), (Side.SELL, wanted.asks)):
+        orders = [order for order in live if order.side is side and order.tif is TimeInForce.GTC]
+        steps += _side(side, levels, orders, amend=amend)
+    if wanted.take is not None and not _hedging(live):
+        steps.append(Hedge(wanted.take))
+    return sorted(steps, key=_rank)
+
+
+def _rank(step: Step) -> int:
+    return 0 if isinstance(step, Cancel) else 1
+
+
+def _hedging(live: list[Order]) -> bool:
+    return any(order.tif is not TimeInForce.GTC for order in live)
+
+
+def _side(side: Side, levels: tuple[Level, ...], orders: list[Order], *, amend: bool) -> list[Step]:
+    kept: set[OrderId] = set()
+    missing: list[tuple[int, Level]] = []
+    for index, level in enumerate(levels):
+        order = _match(level, orders, kept)
+        if order is None:
+            missing.append((index, level))
+        else:
+            kept.add(order.order_id)
+    surplus = [
+        order for order in orders if order.order_id not in kept and order.status in KEEPABLE
+    ]
+    if any(order.status is Status.UNCERTAIN for order in orders):
+        missing = []
+    return list(_moves(side, missing, surplus, amend=amend))
+
+
+def _match(level: Level, orders: list[Order], kept: set[OrderId]) -> Order | None:
+    """The first order at the level's price that may stay: never larger than wanted."""
+    for order in orders:
+        fits = order.price == level.price and order.leaves <= level.size
+        if fits and order.status in KEEPABLE and order.order_id not in kept:
+            return order
+    return None
+
+
+def _moves(
+    side: Side, missing: list[tuple[int, Level]], surplus: list[Order], *, amend: bool
+) -> Iterator[Step]:
+    movable = [order for order in surplus if amend and order.resting]
+    for order in surplus:
+        if order not in movable[: len(missing)]:
+            yield Cancel(order)
+    for index, level in missing:
+        if movable:
+            yield Amend(movable.pop(0), level.price, level.size)
+        else:
+            yield Place(side, index, level.price, level.size)

@@ -1,0 +1,176 @@
+"""Strategies and limits as a person writes them, and their conversion to ticks and lots.
+
+Sizes are decimals in base units (contracts for inverse), durations are text with a unit, spreads
+are basis points. The session records these settings, so that a replay builds the same engine from
+the log alone. A value that the instrument cannot express exactly is refused, naming the field.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from mm.engine.limits import Limits
+from mm.errors import ConfigError, OffLot
+from mm.events.instrument import InstrumentDefined
+from mm.events.units import MICROS, MILLIS, SECONDS, Lots, Nanos, to_lots
+from mm.strategy.base import Strategy
+from mm.strategy.fair_value import FairValue
+from mm.strategy.symmetric import Symmetric
+
+_UNITS: Final = {
+    "ns": 1,
+    "us": MICROS,
+    "ms": MILLIS,
+    "s": SECONDS,
+    "m": 60 * SECONDS,
+    "h": 3600 * SECONDS,
+}
+_DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|ms|s|m|h)\s*")
+
+
+class Duration(str):
+    """Text such as `250ms` or `30s`; a bare number has no unit and is refused."""
+
+    __slots__ = ()
+
+    @property
+    def nanos(self) -> Nanos:
+        """The duration in nanoseconds."""
+        match = _DURATION.fullmatch(self)
+        assert match is not None, f"unchecked duration {self!r}"
+        return Nanos(int(Decimal(match[1]) * _UNITS[match[2]]))
+
+
+def decode_hook(kind: type, value: Any) -> Any:
+    """Read the types that msgspec does not know; raises ValueError with what was wanted."""
+    if kind is Duration:
+        if isinstance(value, str) and _DURATION.fullmatch(value):
+            return Duration(value)
+        raise ValueError(f"{value!r} is no duration: write a number and a unit, such as '250ms'")
+    raise NotImplementedError(kind)
+
+
+class SymmetricSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind",
+    tag="symmetric",
+):
+    """Two-sided quoting around fair value with inventory skew; see `mm.strategy.symmetric`."""
+
+    instrument: str
+    order_size: Decimal
+    position_max: Decimal
+    half_spread_bps: float
+    levels: int = 1
+    level_spacing_bps: float = 1.0
+    skew_bps: float = 0.0
+    drift_bps: float = 1.0
+    age_max: Duration = Duration("30s")
+    book_age_max: Duration = Duration("5s")
+    refresh: Duration = Duration("250ms")
+    hedge_above: Decimal = Decimal(0)
+    hedge_slippage_bps: float = 5.0
+    fair: FairValue = FairValue.MID
+    wallet: str = "main"
+    amend: bool = False
+
+
+StrategySettings = SymmetricSettings
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of one instrument; every one must be set, none may be zero."""
+
+    order_size_max: Decimal
+    order_notional_max: Decimal
+    position_max: Decimal
+    open_orders_max: int
+    price_collar_bps: int
+    messages_per_second_max: int
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Strategies by name, limits by instrument (`venue:symbol`)."""
+
+    strategies: dict[str, StrategySettings]
+    limits: dict[str, LimitSettings]
+
+
+def lots(field: str, size: Decimal, instrument: InstrumentDefined) -> Lots:
+    """A size of the settings in lots; raises `ConfigError` naming the field."""
+    try:
+        return to_lots(size, instrument.lot_size)
+    except OffLot as error:
+        raise ConfigError(
+            f"{field} = {size} is not a whole number of lots of {instrument.lot_size}",
+            where=instrument.name,
+            remedy="use a multiple of the lot size",
+        ) from error
+
+
+def strategy_of(name: str, settings: StrategySettings, instrument: InstrumentDefined) -> Strategy:
+    """The strategy in the instrument's own units."""
+    where = f"strategies.{name}"
+    return Symmetric(
+        order_size=lots(f"{where}.order_size", settings.order_size, instrument),
+        position_max=lots(f"{where}.position_max", settings.position_max, instrument),
+        half_spread_bps=settings.half_spread_bps,
+        levels=settings.levels,
+        level_spacing_bps=settings.level_spacing_bps,
+        skew_bps=settings.skew_bps,
+        drift_bps=settings.drift_bps,
+        age_max=settings.age_max.nanos,
+        book_age_max=settings.book_age_max.nanos,
+        refresh=settings.refresh.nanos,
+        hedge_above=lots(f"{where}.hedge_above", settings.hedge_above, instrument),
+        hedge_slippage_bps=settings.hedge_slippage_bps,
+        fair=settings.fair,
+    )
+
+
+def limits_of(settings: LimitSettings, instrument: InstrumentDefined) -> Limits:
+    """The limits in the instrument's own units."""
+    where = f"limits.{instrument.name}"
+    return Limits(
+        order_size_max=lots(f"{where}.order_size_max", settings.order_size_max, instrument),
+        order_notional_max=settings.order_notional_max,
+        position_max=lots(f"{where}.position_max", settings.position_max, instrument),
+        open_orders_max=settings.open_orders_max,
+        price_collar_bps=settings.price_collar_bps,
+        messages_per_second_max=settings.messages_per_second_max,
+    )
+
+
+def validate(settings: EngineSettings) -> None:
+    """Refuse settings nobody can have meant; raises `ConfigError` naming the field."""
+    for name, strategy in settings.strategies.items():
+        for field in ("order_size", "position_max", "half_spread_bps", "levels"):
+            _positive(f"strategies.{name}.{field}", getattr(strategy, field))
+        for field in ("level_spacing_bps", "skew_bps", "drift_bps", "hedge_above"):
+            _not_negative(f"strategies.{name}.{field}", getattr(strategy, field))
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,16}", name):
+            raise ConfigError(
+                f"strategy name {name!r} cannot stand in an order id",
+                where=f"strategies.{name}",
+                remedy="use 1 to 16 letters, digits or '-'",
+            )
+        if strategy.instrument not in settings.limits:
+            raise ConfigError(
+                f"no limits for {strategy.instrument}",
+                where=f'limits."{strategy.instrument}"',
+                remedy="set every limit of each instrument that is quoted",
+            )
+    for name, limit in settings.limits.items():
+        for field in limit.__struct_fields__:
+            _positive(f"limits.{name}.{field}", getattr(limit, field))
+
+
+def _positive(where: str, number: Decimal | float) -> None:
+    if not Decimal(number).is_finite() or number <= 0:
+        raise ConfigError(f"{where} = {number} must be above zero", where=where, remedy="set it")
+
+
+def _not_negative(where: str, number: Decimal | float) -> None:
+    if not Decimal(number).is_finite() or number < 0:
+        raise ConfigError(f"{where} = {number} may not be negative", where=where, remedy="set it")

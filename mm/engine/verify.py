@@ -1,0 +1,165 @@
+"""Verify: the facts of every turn go to the same engine, and its decisions must come out.
+
+Each turn is sealed again from what was recomputed; its bytes must be the recorded ones, down to
+the hash. The first difference is reported as a field diff with the chain of causes behind it; what
+follows it is not compared, since the states have parted.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from mm.engine.core import Engine, Outcome
+from mm.events.session import SessionStarted, TimerFired
+from mm.events.turn import Record, Turn, records
+from mm.events.units import Seq, TurnNumber
+from mm.events.vocabulary import Event, levels_in, tag_of
+from mm.log.chain import START, Head, Sealed, advance, follow, seal
+
+RECENT_MAX = 20_000
+"""Records remembered behind the present turn, to name the causes of a difference."""
+
+
+class FieldDiff(msgspec.Struct, frozen=True):
+    """One field that differs: as recorded, and as recomputed."""
+
+    field: str
+    recorded: str
+    recomputed: str
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """The first place where the engine decides otherwise than the log says."""
+
+    turn: TurnNumber
+    event: Seq
+    kind: str
+    fields: list[FieldDiff]
+    causes: list[str]
+
+
+class Verification(msgspec.Struct, kw_only=True):
+    """What was compared and what came of it."""
+
+    turns: int = 0
+    events: int = 0
+    rows: int = 0
+    decisions: int = 0
+    reproduced: int = 0
+    sessions: list[str] = []
+    versions: list[str] = []
+    digests: dict[str, str] = {}
+    digest: str = ""
+    head: str = ""
+    difference: Difference | None = None
+
+
+def verify(
+    turns: Iterable[Sealed], tick: Callable[[int], None] = lambda _events: None
+) -> Verification:
+    """Recompute every turn and compare; stops at the first difference."""
+    engine, head, seen = Engine(), START, Verification()
+    recent: dict[Seq, Record] = {}
+    for sealed in turns:
+        turn = sealed.turn
+        _note(seen, turn)
+        outcome = engine.step(turn.at, _heard(turn))
+        after = _follows(head, sealed, outcome)
+        if after is None:
+            seen.difference = _difference(turn, outcome, recent)
+            break
+        head = after
+        seen.reproduced += len(turn.decisions)
+        _remember(recent, turn)
+        tick(turn.size)
+    seen.digests = engine.digests()
+    seen.digest = engine.digest()
+    seen.head = head.hash.hex()
+    return seen
+
+
+def _note(seen: Verification, turn: Turn) -> None:
+    seen.turns += 1
+    seen.events += turn.size
+    seen.rows += len(turn.decisions)
+    seen.decisions += len(turn.decisions)
+    for fact in turn.facts:
+        seen.rows += levels_in(fact)
+        if type(fact) is SessionStarted:
+            seen.sessions = [*seen.sessions, fact.session]
+            seen.versions = [*seen.versions, fact.code_version]
+
+
+def _heard(turn: Turn) -> tuple[Any, ...]:
+    """What was heard: the engine supplies its own timers."""
+    start = 0
+    while start < len(turn.facts) and type(turn.facts[start]) is TimerFired:
+        start += 1
+    return turn.facts[start:]
+
+
+def _follows(head: Head, sealed: Sealed, outcome: Outcome) -> Head | None:
+    """The head after the turn when it was reproduced to the byte, else None."""
+    follow(head, sealed, where=f"turn {sealed.turn.number}")
+    if not outcome.facts and not outcome.decisions:
+        return None
+    again = seal(head, sealed.turn.at, outcome.facts, outcome.decisions)
+    return advance(head, sealed) if again.hash == sealed.hash else None
+
+
+def _remember(recent: dict[Seq, Record], turn: Turn) -> None:
+    for record in records(turn):
+        recent[record.number] = record
+    while len(recent) > RECENT_MAX:
+        del recent[next(iter(recent))]
+
+
+def _difference(turn: Turn, outcome: Outcome, recent: dict[Seq, Record]) -> Difference:
+    recorded = (*turn.facts, *turn.decisions)
+    recomputed = (*outcome.facts, *outcome.decisions)
+    for index in range(max(len(recorded), len(recomputed))):
+        left = recorded[index] if index < len(recorded) else None
+        right = recomputed[index] if index < len(recomputed) else None
+        if left != right or type(left) is not type(right):
+            return Difference(
+                turn=turn.number,
+                event=Seq(turn.first + index),
+                kind=_kind(left) if left is not None else _kind(right),
+                fields=_fields(left, right),
+                causes=_causes(left if left is not None else right, turn, recent),
+            )
+    fields = [FieldDiff("bytes", f"{len(recorded)} events", "equal events, other bytes")]
+    return Difference(turn.number, turn.first, "turn", fields, [])
+
+
+def _kind(event: Event | None) -> str:
+    return tag_of(type(event)) if event is not None else "nothing"
+
+
+def _fields(left: Event | None, right: Event | None) -> list[FieldDiff]:
+    if left is None or right is None or type(left) is not type(right):
+        return [FieldDiff("event", _brief(left), _brief(right))]
+    return [
+        FieldDiff(name, repr(getattr(left, name)), repr(getattr(right, name)))
+        for name in left.__struct_fields__
+        if getattr(left, name) != getattr(right, name)
+    ]
+
+
+def _brief(event: Event | None) -> str:
+    return f"{event!r}"[:300] if event is not None else "nothing"
+
+
+def _causes(event: Event | None, turn: Turn, recent: dict[Seq, Record]) -> list[str]:
+    """The records that led here, nearest first, as far back as they are remembered."""
+    here = {record.number: record for record in records(turn)}
+    chain: list[str] = []
+    while (cause := getattr(event, "cause", 0)) and len(chain) < 10:  # noqa: PLR2004
+        record = here.get(cause) or recent.get(cause)
+        if record is None:
+            chain.append(f"event {cause} (further back)")
+            break
+        chain.append(f"event {cause}, turn {record.turn}: {_brief(record.event)}")
+        event = record.event
+    return chain

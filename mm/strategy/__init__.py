@@ -1,0 +1,1 @@
+"""What we would like to quote: pure functions of a read-only view."""

@@ -1,0 +1,91 @@
+"""What a strategy is given, what it returns, and what wakes it.
+
+A strategy is a frozen struct of parameters. Woken, it maps a read-only view and its own explicit
+memory to the quotes it wants, or to the reason for none, and to its next memory. It never places
+an order, reads no clock and keeps nothing to itself: the memory is digested and part of snapshots.
+"""
+
+from typing import Any, Protocol
+
+import msgspec
+
+from mm.events.instrument import InstrumentDefined
+from mm.events.session import NoQuoteReason
+from mm.events.units import Lots, Nanos, Side, Ticks
+from mm.projections.book import Book
+from mm.projections.position import Position
+
+
+class Wakes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy asks to be woken for; wakes are latched and answered at a turn's end.
+
+    `timer` is a period (0: none) on a grid of log time; `mid_moved_bps` is the distance of the
+    mid from where it was when the strategy was last asked (0: not watched).
+    """
+
+    timer: Nanos = Nanos(0)
+    mid_moved_bps: float = 0.0
+    top_changed: bool = False
+    own_orders: bool = True
+
+
+class MarketView(msgspec.Struct, frozen=True):
+    """What a strategy may look at: settled state at the end of a turn."""
+
+    at: Nanos
+    instrument: InstrumentDefined
+    book: Book
+    position: Position
+
+    @property
+    def book_age(self) -> Nanos:
+        """Log time since the book last changed."""
+        return Nanos(self.at - self.book.updated)
+
+
+class Level(msgspec.Struct, frozen=True, gc=False):
+    """One price and size to rest at."""
+
+    price: Ticks
+    size: Lots
+
+
+class Take(msgspec.Struct, frozen=True, gc=False):
+    """An immediate trade, no worse than `price`: a hedge."""
+
+    side: Side
+    price: Ticks
+    size: Lots
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """The quotes a strategy wants now; an empty side says why."""
+
+    bids: tuple[Level, ...] = ()
+    asks: tuple[Level, ...] = ()
+    bid_reason: NoQuoteReason = NoQuoteReason.QUOTING
+    ask_reason: NoQuoteReason = NoQuoteReason.QUOTING
+    take: Take | None = None
+    detail: str = ""
+
+
+def nothing(reason: NoQuoteReason, detail: str = "") -> Wanted:
+    """No quote on either side, and why."""
+    return Wanted(bid_reason=reason, ask_reason=reason, detail=detail)
+
+
+class Strategy(Protocol):
+    """A rule for one instrument; two runs of it on equal input give equal output."""
+
+    @property
+    def wakes(self) -> Wakes:
+        """What it asks to be woken for."""
+        ...
+
+    def initial(self) -> Any:
+        """Its memory before it was ever asked: plain, serialisable values."""
+        ...
+
+    def decide(self, view: MarketView, memory: Any) -> tuple[Wanted, Any]:
+        """What it wants on this view, and its memory afterwards."""
+        ...
