@@ -28,8 +28,9 @@ class InstrumentDefined(Body, frozen=True, kw_only=True, gc=False, tag="instrume
     """An instrument (or a new revision of it) became known.
 
     `lot_size` is in base units (spot, linear) or in contracts (inverse), each contract worth
-    `multiplier`. Fees are fractions of notional; a negative fee is a rebate. With
-    `fee_from_received` a spot fee is taken from what was bought (base on a buy).
+    `multiplier`; an order's size is a multiple of `size_step` lots, while a book may still hold
+    finer sizes from before the venue made its step coarser. Fees are fractions of notional; a
+    negative fee is a rebate. With `fee_from_received` a spot fee is taken from what was bought (base on a buy).
     """
 
     instrument: InstrumentId
@@ -52,6 +53,7 @@ class InstrumentDefined(Body, frozen=True, kw_only=True, gc=False, tag="instrume
     taker_fee: Decimal = ZERO
     fee_from_received: bool = False
     funding_interval: Nanos = Nanos(0)
+    size_step: Lots = Lots(1)
 
     @property
     def name(self) -> str:
