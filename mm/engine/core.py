@@ -56,10 +56,19 @@ from mm.events.session import (
     TradingRearmed,
 )
 from mm.events.turn import Record, Turn, records
-from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Seq, Side, Ticks, TurnNumber, millis
+from mm.events.units import (
+    InstrumentId,
+    Lots,
+    Nanos,
+    OrderId,
+    Seq,
+    Ticks,
+    TurnNumber,
+    millis,
+)
 from mm.events.vocabulary import Decision, Fact
-from mm.projections.state import State, combined
 from mm.projections.base import digest
+from mm.projections.state import State, combined
 from mm.strategy.base import MarketView, Wanted, nothing
 
 DECISIONS_MAX: Final = 56
@@ -194,7 +203,10 @@ class Engine:
         settings = self._settings
         if settings is None or instrument.name not in settings.limits:
             return
-        post = Post(instrument.instrument, Risk(limits_of(settings.limits[instrument.name], instrument)))
+        post = Post(
+            instrument.instrument,
+            Risk(limits_of(settings.limits[instrument.name], instrument)),
+        )
         for name, chosen in settings.strategies.items():
             if chosen.instrument == instrument.name:
                 strategy = strategy_of(name, chosen, instrument)
@@ -394,9 +406,7 @@ class Engine:
         cause = Seq(self.events)
         text = re.sub(r"0x[0-9a-f]{4,}", "0x…", f"{type(error).__name__}: {error}")
         self._changes = []
-        self._emit(
-            EngineFaulted(error=text[:FAULT_TEXT_MAX], where=_where(error), cause=cause)
-        )
+        self._emit(EngineFaulted(error=text[:FAULT_TEXT_MAX], where=_where(error), cause=cause))
         self._pull_quotes("engine faulted", cause)
         self._emit(TradingHalted(who="engine", reason="engine faulted", cause=cause))
         self._pull = ""

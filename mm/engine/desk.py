@@ -93,8 +93,7 @@ class Desk:
         self.reasons = (flags[2], flags[3])
         self._asked_mid, self._asked_top = asked[0], (asked[1], asked[2])
         self._refused = {
-            (Side(side), level): (Rule(rule), price, at)
-            for side, level, rule, price, at in refused
+            (Side(side), level): (Rule(rule), price, at) for side, level, rule, price, at in refused
         }
 
 

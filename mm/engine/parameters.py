@@ -24,7 +24,9 @@ def convert(plain: Any) -> EngineSettings:
     try:
         return msgspec.convert(plain, EngineSettings, dec_hook=decode_hook, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(str(error), where="engine settings", remedy="correct the value") from error
+        raise ConfigError(
+            str(error), where="engine settings", remedy="correct the value"
+        ) from error
 
 
 def changed(settings: EngineSettings, name: str, new: str) -> EngineSettings:

@@ -76,9 +76,7 @@ def _side(side: Side, levels: tuple[Level, ...], orders: list[Order], *, amend: 
             missing.append((index, level))
         else:
             kept.add(order.order_id)
-    surplus = [
-        order for order in orders if order.order_id not in kept and order.status in KEEPABLE
-    ]
+    surplus = [order for order in orders if order.order_id not in kept and order.status in KEEPABLE]
     if any(order.status is Status.UNCERTAIN for order in orders):
         missing = []
     return list(_moves(side, missing, surplus, amend=amend))

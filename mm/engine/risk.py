@@ -79,7 +79,9 @@ class Risk:
         if distance * BPS > self.limits.price_collar_bps * twice_mid:
             far = Decimal(distance * BPS) / twice_mid
             return Refusal(
-                Rule.PRICE_COLLAR, f"{self.limits.price_collar_bps} bps", f"{far:.1f} bps"
+                Rule.PRICE_COLLAR,
+                f"{self.limits.price_collar_bps} bps",
+                f"{far:.1f} bps",
             )
         return None
 
@@ -92,9 +94,7 @@ class Risk:
             return Refusal(Rule.POSITION, str(self.limits.position_max), str(held + ahead))
         return None
 
-    def _open_orders(
-        self, intent: PlaceOrder, state: State, *, replaced: bool
-    ) -> Refusal | None:
+    def _open_orders(self, intent: PlaceOrder, state: State, *, replaced: bool) -> Refusal | None:
         count = sum(order.instrument == intent.instrument for order in state.orders.live)
         count -= replaced
         if count >= self.limits.open_orders_max:
@@ -149,5 +149,9 @@ def _own_cross(intent: PlaceOrder, state: State) -> Refusal | None:
     for order in state.orders.live_of(intent.instrument):
         meets = (intent.price - order.price) * intent.side >= 0
         if order.side is not intent.side and order.leaves and meets:
-            return Refusal(Rule.OWN_CROSS, f"{Side(order.side).name} {order.price}", str(intent.price))
+            return Refusal(
+                Rule.OWN_CROSS,
+                f"{Side(order.side).name} {order.price}",
+                str(intent.price),
+            )
     return None

@@ -53,7 +53,11 @@ def decode_hook(kind: type, value: Any) -> Any:
 
 
 class SymmetricSettings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind",
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
     tag="symmetric",
 ):
     """Two-sided quoting around fair value with inventory skew; see `mm.strategy.symmetric`."""

@@ -6,7 +6,7 @@ follows it is not compared, since the states have parted.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +17,8 @@ from mm.events.units import Seq, TurnNumber
 from mm.events.vocabulary import Event, levels_in, tag_of
 from mm.log.chain import START, Head, Sealed, advance, follow, seal
 
-RECENT_MAX = 20_000
+CAUSES_MAX: Final = 10
+RECENT_MAX: Final = 20_000
 """Records remembered behind the present turn, to name the causes of a difference."""
 
 
@@ -155,7 +156,7 @@ def _causes(event: Event | None, turn: Turn, recent: dict[Seq, Record]) -> list[
     """The records that led here, nearest first, as far back as they are remembered."""
     here = {record.number: record for record in records(turn)}
     chain: list[str] = []
-    while (cause := getattr(event, "cause", 0)) and len(chain) < 10:  # noqa: PLR2004
+    while (cause := Seq(getattr(event, "cause", 0))) and len(chain) < CAUSES_MAX:
         record = here.get(cause) or recent.get(cause)
         if record is None:
             chain.append(f"event {cause} (further back)")

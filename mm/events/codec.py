@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from mm.errors import DecodeError, NewerVersion, UnknownTag
-from mm.events.vocabulary import KINDS, Event
+from mm.errors import BadInput, DecodeError, NewerVersion, UnknownTag
 from mm.events.turn import Turn
+from mm.events.vocabulary import KINDS, Event
 
 VERSION: Final = 1
 Upcast = Callable[[list[Any]], list[Any]]
@@ -81,7 +81,7 @@ def digest_of(payload: bytes) -> bytes:
 _DAMAGED: Final = "the log is damaged here: run `mm log check`"
 
 
-def explain(payload: bytes, error: Exception) -> DecodeError:
+def explain(payload: bytes, error: Exception) -> BadInput:
     """Name what in a payload cannot be read."""
     tags = _tags(payload)
     unknown = sorted({tag for tag in tags if tag not in KINDS})

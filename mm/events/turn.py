@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from mm.events.base import MarketEvent
-from mm.events.vocabulary import Decision, Event, Fact
 from mm.events.units import Nanos, Seq, TurnNumber
+from mm.events.vocabulary import Decision, Event, Fact
 
 TURN_EVENTS_MAX: Final = 256
 TURN_FACTS_MAX: Final = 192

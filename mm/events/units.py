@@ -54,7 +54,9 @@ def decimal_from(text: str, *, what: str = "number") -> Decimal:
 
 def _not_finite(text: str, what: str) -> BadInput:
     return BadInput(
-        f"{text!r} is not a finite number", where=what, remedy="correct or drop the value"
+        f"{text!r} is not a finite number",
+        where=what,
+        remedy="correct or drop the value",
     )
 
 

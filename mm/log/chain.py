@@ -48,10 +48,14 @@ class Sealed(msgspec.Struct, frozen=True):
         return self.hash.hex()
 
 
-def seal(head: Head, at: Nanos, facts: Iterable[Fact], decisions: Iterable[Decision]) -> Sealed:
+def seal(
+    head: Head, at: Nanos, facts: Iterable[Fact], decisions: Iterable[Decision]
+) -> Sealed:
     """The turn that follows `head`, ready to append; its size and time are asserted."""
     facts, decisions = tuple(facts), tuple(decisions)
-    assert 0 < len(facts) + len(decisions) <= TURN_EVENTS_MAX, "a turn holds 1 to 256 events"
+    assert 0 < len(facts) + len(decisions) <= TURN_EVENTS_MAX, (
+        "a turn holds 1 to 256 events"
+    )
     assert at >= head.at, f"time runs back: {head.at} then {at}"
     orders = touches_orders(facts, decisions)
     turn = Turn(
@@ -65,7 +69,9 @@ def seal(head: Head, at: Nanos, facts: Iterable[Fact], decisions: Iterable[Decis
         decisions=decisions,
     )
     payload = encode(turn)
-    assert len(payload) <= TURN_BYTES_MAX, f"turn {turn.number} has {len(payload)} bytes"
+    assert len(payload) <= TURN_BYTES_MAX, (
+        f"turn {turn.number} has {len(payload)} bytes"
+    )
     return Sealed(turn, payload, digest_of(payload))
 
 

@@ -48,7 +48,9 @@ class MemoryLog:
         for payload in list(self._payloads):
             sealed = unseal(payload)
             if sealed.turn.touches_orders:
-                head = follow_orders(head, sealed, where=f"memory, turn {sealed.turn.number}")
+                head = follow_orders(
+                    head, sealed, where=f"memory, turn {sealed.turn.number}"
+                )
                 yield sealed
 
     async def close(self) -> None:

@@ -34,7 +34,7 @@ class Book:
         self._keys: Ints = np.zeros((2, LEVELS_START), np.int64)
         self._sizes: Ints = np.zeros((2, LEVELS_START), np.int64)
         self._top: Ints = np.zeros(6, np.int64)
-        self._depth = memoryview(self._top)
+        self._depth = self._top.data
         self._parts: list[BookSnapshot] = []
         self.sequence = 0
         self.has_depth = False
@@ -166,8 +166,8 @@ class Book:
     def dump(self) -> Any:
         """Depth as bytes, touch and flags."""
         bids, asks = self._depth[4], self._depth[5]
-        arrays = (self._keys[0, :bids], self._sizes[0, :bids])
-        arrays += (self._keys[1, :asks], self._sizes[1, :asks])
+        arrays = [self._keys[0, :bids], self._sizes[0, :bids]]
+        arrays += [self._keys[1, :asks], self._sizes[1, :asks]]
         return (
             [array.astype("<i8").tobytes() for array in arrays],
             [self.bid, self.bid_size, self.ask, self.ask_size],

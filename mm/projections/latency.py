@@ -88,7 +88,9 @@ class Latency:
             del self._waiting[next(iter(self._waiting))]
 
     def _answered(
-        self, event: OrderAcked | OrderRejected | OrderCanceled | CancelRejected, _record: Record
+        self,
+        event: OrderAcked | OrderRejected | OrderCanceled | CancelRejected,
+        _record: Record,
     ) -> None:
         sent = self._waiting.pop(event.order_id, None)
         if sent is not None:

@@ -186,7 +186,15 @@ class Ledger:
             values = [str(account.bought_value), str(account.sold_value)]
             counts = [account.fills, account.maker_fills]
             accounts.append(
-                (list(key), exact, account.fees, account.funding, volume, values, counts)
+                (
+                    list(key),
+                    exact,
+                    account.fees,
+                    account.funding,
+                    volume,
+                    values,
+                    counts,
+                )
             )
         return (
             accounts,

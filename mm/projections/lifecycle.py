@@ -54,7 +54,7 @@ _LIVE: Final = (
     _S.PENDING_CANCEL,
     _S.UNCERTAIN,
 )
-_ANSWERS: Final = (
+_ANSWERS: Final[tuple[type[Body], ...]] = (
     OrderSubmitted,
     OrderAcked,
     OrderRejected,
@@ -66,7 +66,7 @@ _ANSWERS: Final = (
     OrderFilled,
     OrderUncertain,
 )
-_ENDINGS: Final = {
+_ENDINGS: Final[dict[type[Body], Status]] = {
     OrderRejected: _S.REJECTED,
     OrderCanceled: _S.CANCELED,
     OrderExpired: _S.EXPIRED,
@@ -112,13 +112,19 @@ NEXT: Final[Mapping[tuple[Status, type[Body]], Status]] = {
     (_S.PENDING_CANCEL, OrderAmended): _S.PENDING_CANCEL,
     (_S.PENDING_CANCEL, AmendRejected): _S.PENDING_CANCEL,
     (_S.PENDING_CANCEL, CancelOrder): _S.PENDING_CANCEL,  # Asked again.
-    (_S.PENDING_CANCEL, CancelRejected): _S.UNCERTAIN,  # Filled or gone: ask, never assume.
+    (
+        _S.PENDING_CANCEL,
+        CancelRejected,
+    ): _S.UNCERTAIN,  # Filled or gone: ask, never assume.
     (_S.UNCERTAIN, OrderAcked): _S.OPEN,  # The ack was only late.
     (_S.UNCERTAIN, OrderFilled): _S.UNCERTAIN,
     (_S.UNCERTAIN, OrderAmended): _S.OPEN,
     (_S.UNCERTAIN, AmendRejected): _S.UNCERTAIN,
     (_S.UNCERTAIN, CancelRejected): _S.UNCERTAIN,
-    (_S.UNCERTAIN, CancelOrder): _S.UNCERTAIN,  # Canceling what may rest is always allowed.
+    (
+        _S.UNCERTAIN,
+        CancelOrder,
+    ): _S.UNCERTAIN,  # Canceling what may rest is always allowed.
 }
 
 RESOLVED: Final[Mapping[Resolution, Status]] = {

@@ -182,7 +182,11 @@ class Orders:
     def _answered(self, event: Answer, record: Record) -> None:
         order = self._known(event.order_id)
         if order is not None:
-            self._put(order, record, status=self._resting(order, step(order.status, type(event))))
+            self._put(
+                order,
+                record,
+                status=self._resting(order, step(order.status, type(event))),
+            )
 
     def _acked(self, event: OrderAcked, record: Record) -> None:
         order = self._known(event.order_id)

@@ -63,8 +63,12 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
         net = view.position.net
         return (
             Wanted(
-                bids=self._side(Side.BUY, anchor, view) if net < self.position_max else (),
-                asks=self._side(Side.SELL, anchor, view) if net > -self.position_max else (),
+                bids=self._side(Side.BUY, anchor, view)
+                if net < self.position_max
+                else (),
+                asks=self._side(Side.SELL, anchor, view)
+                if net > -self.position_max
+                else (),
                 bid_reason=_reason(net < self.position_max),
                 ask_reason=_reason(net > -self.position_max),
                 take=self._hedge(view),

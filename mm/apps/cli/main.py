@@ -19,12 +19,21 @@ from mm.apps.cli.output import fail
 from mm.errors import Interrupted, MmError
 
 COMMANDS: Final = {
-    "demo": ("mm.apps.cli.demo", "A 30-second paper session, and the proof that it replays."),
+    "demo": (
+        "mm.apps.cli.demo",
+        "A 30-second paper session, and the proof that it replays.",
+    ),
     "live": ("mm.apps.cli.live", "Run a session from a config file."),
     "replay": ("mm.apps.cli.replay", "Verify a session, or backtest a strategy."),
-    "import": ("mm.apps.cli.imports", "Turn captured or tabular market data into a recording."),
+    "import": (
+        "mm.apps.cli.imports",
+        "Turn captured or tabular market data into a recording.",
+    ),
     "record": ("mm.apps.cli.record", "Write a feed to a recording."),
-    "log": ("mm.apps.cli.log", "Look at logs: list, count, show, check, follow, export."),
+    "log": (
+        "mm.apps.cli.log",
+        "Look at logs: list, count, show, check, follow, export.",
+    ),
     "query": ("mm.apps.cli.query", "Ask a session's log questions in SQL."),
     "compile": ("mm.apps.cli.compile", "Compile the kernels and cache them on disk."),
 }

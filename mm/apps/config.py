@@ -1,0 +1,203 @@
+"""What a session runs with: one typed file, overridden by the environment, recorded in the log.
+
+TOML or YAML. Unknown keys are refused with the nearest known name, durations and sizes carry their
+units, limits have no defaults. `MM_<KEY>__<KEY>=value` overrides a field (`MM_FEED__SPEED=10`).
+The effective configuration, which holds no secret, is written into `SessionStarted`.
+"""
+
+import difflib
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import msgspec
+import yaml
+
+from mm.engine.settings import (
+    Duration,
+    EngineSettings,
+    LimitSettings,
+    StrategySettings,
+    decode_hook,
+    validate,
+)
+from mm.errors import ConfigError
+from mm.sim.paper import PaperSettings
+from mm.sim.synthetic import SyntheticSettings
+
+PREFIX: Final = "MM_"
+RESERVED: Final = ("MM_RECORDINGS", "MM_DATA", "MM_SESSION", "MM_CACHE")
+SPEED_MAX: Final = "max"
+
+
+class RecordingFeedConfig(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="recording",
+):
+    """A recording, played at its own pace (`1`), faster (`10`), or as fast as possible (`max`)."""
+
+    path: str
+    speed: str = "1"
+
+
+class SyntheticFeedConfig(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="synthetic",
+):
+    """A seeded market that never was; its seed is the session's."""
+
+    speed: str = "1"
+    market: SyntheticSettings = SyntheticSettings()
+
+
+FeedConfig = RecordingFeedConfig | SyntheticFeedConfig
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the log is and how durable: embedded unless NATS_URL is set."""
+
+    sync: str = "always"
+    ack_timeout: Duration = Duration("2s")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything one desk's session needs."""
+
+    desk: str
+    feed: FeedConfig
+    strategies: dict[str, StrategySettings]
+    limits: dict[str, LimitSettings]
+    paper: PaperSettings = PaperSettings()
+    log: LogConfig = LogConfig()
+    seed: int = 1
+    duration: Duration = Duration("0s")
+    status_every: Duration = Duration("5s")
+
+    @property
+    def engine(self) -> EngineSettings:
+        """The engine's part."""
+        return EngineSettings(strategies=self.strategies, limits=self.limits)
+
+    @property
+    def speed(self) -> float | None:
+        """How fast log time runs, None for as fast as possible."""
+        text = self.feed.speed
+        return None if text == SPEED_MAX else float(text)
+
+    def as_json(self) -> str:
+        """The effective configuration, canonical: keys sorted."""
+        return msgspec.json.encode(self, order="sorted").decode()
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the effective configuration."""
+        return hashlib.sha256(self.as_json().encode()).hexdigest()
+
+
+def load(path: Path, environment: Mapping[str, str], overrides: Mapping[str, Any]) -> Config:
+    """Read, override and check a config file; raises `ConfigError`."""
+    return build(read(path), environment, overrides, where=str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The plain values of a TOML or YAML file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        plain = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the config: {error.strerror}", where=str(path), remedy="check the path"
+        ) from error
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"not a readable config: {error}", where=str(path), remedy="correct the file"
+        ) from error
+    if not isinstance(plain, dict):
+        raise ConfigError("a config is a table", where=str(path), remedy="see docs/config.md")
+    return plain
+
+
+def build(
+    plain: dict[str, Any],
+    environment: Mapping[str, str],
+    overrides: Mapping[str, Any],
+    *,
+    where: str,
+) -> Config:
+    """Plain values, then the environment, then the command line: typed and checked."""
+    for name, text in sorted(environment.items()):
+        if name.startswith(PREFIX) and name not in RESERVED:
+            _set(plain, name.removeprefix(PREFIX).lower().split("__"), text)
+    for dotted, value in overrides.items():
+        _set(plain, dotted.split("."), value)
+    config = _typed(plain, where)
+    _check(config, where)
+    return config
+
+
+def _set(plain: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        plain = plain.setdefault(key, {})
+    plain[keys[-1]] = value
+
+
+def _typed(plain: dict[str, Any], where: str) -> Config:
+    try:
+        return msgspec.convert(plain, Config, dec_hook=decode_hook, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explained(str(error)), where=where, remedy=_REMEDY) from error
+
+
+_REMEDY: Final = "correct the config; docs/config.md lists every key with its unit"
+_UNKNOWN: Final = re.compile(r"unknown field `([^`]+)`")
+
+
+def _explained(message: str) -> str:
+    """An unknown key gets the nearest known one beside it."""
+    match = _UNKNOWN.search(message)
+    if match is None:
+        return message
+    near = difflib.get_close_matches(match[1], sorted(_known_keys(Config)), n=1)
+    return f"{message}; did you mean `{near[0]}`?" if near else message
+
+
+def _known_keys(kind: Any) -> set[str]:
+    """Every field name in a tree of structs."""
+    found: set[str] = set()
+    for inner in (kind, *get_args(kind)):
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            for field in msgspec.structs.fields(inner):
+                found |= {field.encode_name} | _known_keys(field.type)
+        elif inner is not kind:
+            found |= _known_keys(inner)
+    return found
+
+
+def _check(config: Config, where: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,32}", config.desk):
+        raise ConfigError(
+            f"desk {config.desk!r} cannot name a stream",
+            where=where,
+            remedy="use 1 to 32 letters, digits or '-'",
+        )
+    try:
+        wrong = config.speed is not None and not 0 < config.speed < float("inf")
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise ConfigError(
+            f"feed.speed = {config.feed.speed!r} is no speed",
+            where=where,
+            remedy="write a number above zero, or max",
+        )
+    validate(config.engine)

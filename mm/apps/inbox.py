@@ -1,0 +1,127 @@
+"""What was heard and is not yet in a turn: bounded, in order, with the time each fact came in.
+
+A recorded feed waits for room (`put`); a live one may not wait and is told that there is none
+(`offer`), so that it can say `FeedGapped` instead of losing data silently. Private facts have room
+of their own and are never refused.
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import Final, NamedTuple
+
+from mm.events.market import BookDelta, BookSnapshot
+from mm.events.turn import TURN_FACTS_MAX, TURN_LEVELS_MAX
+from mm.events.units import Nanos
+from mm.events.vocabulary import Fact
+
+INBOX_FACTS_MAX: Final = 20_000
+PRIVATE_FACTS_MAX: Final = 50_000
+ENDED_POLL_SECONDS: Final = 0.02
+
+
+class Heard(NamedTuple):
+    """A fact, its log time, and the monotonic time at which it was received."""
+
+    at: Nanos
+    fact: Fact
+    arrived: int
+
+
+class Inbox:
+    """Market facts and private facts, each in the order in which they came."""
+
+    def __init__(self, facts_max: int = INBOX_FACTS_MAX) -> None:
+        """Start empty."""
+        self._market: deque[Heard] = deque()
+        self._private: deque[Fact] = deque()
+        self._facts_max = facts_max
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+        self.ended = False
+        self.high_water = 0
+
+    def __len__(self) -> int:
+        """Facts waiting."""
+        return len(self._market) + len(self._private)
+
+    async def put(self, at: Nanos, facts: tuple[Fact, ...]) -> None:
+        """Add a message's facts, waiting for room."""
+        while len(self._market) + len(facts) > self._facts_max:
+            self._room.clear()
+            await self._room.wait()
+        self._add(at, facts)
+
+    def offer(self, at: Nanos, facts: tuple[Fact, ...]) -> bool:
+        """Add a message's facts unless there is no room; False means that they are lost."""
+        if len(self._market) + len(facts) > self._facts_max:
+            return False
+        self._add(at, facts)
+        return True
+
+    def tell(self, *facts: Fact) -> None:
+        """Add private facts: answers, commands, timers of the edge."""
+        self._private.extend(facts)
+        assert len(self._private) <= PRIVATE_FACTS_MAX, "private facts are not worked off"
+        self._filled.set()
+
+    def end(self) -> None:
+        """The feed has nothing more to say."""
+        self.ended = True
+        self._filled.set()
+
+    def _add(self, at: Nanos, facts: tuple[Fact, ...]) -> None:
+        arrived = time.monotonic_ns()
+        self._market.extend([Heard(at, fact, arrived) for fact in facts])
+        self.high_water = max(self.high_water, len(self._market))
+        self._filled.set()
+
+    @property
+    def next_at(self) -> Nanos | None:
+        """The log time of the first market fact waiting."""
+        return self._market[0].at if self._market else None
+
+    @property
+    def has_private(self) -> bool:
+        """Whether private facts wait."""
+        return bool(self._private)
+
+    async def filled(self, seconds: float | None) -> None:
+        """Wait until something is there, or the feed has ended, or the time is up."""
+        if len(self) or (seconds is not None and seconds <= 0):
+            return
+        if self.ended:
+            await asyncio.sleep(min(seconds or ENDED_POLL_SECONDS, ENDED_POLL_SECONDS))
+            return
+        self._filled.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._filled.wait()
+        except TimeoutError:
+            return
+
+    def take(
+        self, until: Nanos | None, room: int = TURN_FACTS_MAX
+    ) -> tuple[list[Fact], int, Nanos]:
+        """Private facts first, then market facts up to log time `until`, within a turn's bounds.
+
+        Returns the facts, when the first market fact arrived (monotonic; 0: none) and the log
+        time of the last market fact taken (0: none).
+        """
+        facts: list[Fact] = []
+        while self._private and len(facts) < room:
+            facts.append(self._private.popleft())
+        levels, arrived, last = 0, 0, Nanos(0)
+        market = self._market
+        while market and len(facts) < room and (until is None or market[0].at <= until):
+            fact = market[0].fact
+            if isinstance(fact, BookDelta | BookSnapshot):
+                levels += (len(fact.bids) + len(fact.asks)) // 2
+                if levels > TURN_LEVELS_MAX and facts:
+                    break
+            heard = market.popleft()
+            arrived = arrived or heard.arrived
+            last = heard.at
+            facts.append(fact)
+        self._room.set()
+        return facts, arrived, last

@@ -1,0 +1,227 @@
+"""The runner: what was heard becomes a turn, the turn is made durable, then intents leave.
+
+This loop is the system. It is the log's only writer and the only reader of the clock. While an
+append is under way the inbox fills; what it holds when the acknowledgement comes is the next turn.
+If the log cannot acknowledge, nothing leaves but cancels, and the same turn is offered again until
+it is stored or the patience is spent.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from mm.apps.clock import Clock, FeedClock, sleep_until
+from mm.apps.inbox import Inbox
+from mm.apps.outage import Outage
+from mm.engine.core import Engine
+from mm.errors import LogUnavailable
+from mm.events.base import MarketEvent
+from mm.events.orders import CancelAll, CancelOrder
+from mm.events.session import EngineFaulted, SessionEnded, StopRequested
+from mm.events.turn import TURN_FACTS_MAX
+from mm.events.units import MILLIS, SECONDS, Nanos
+from mm.events.vocabulary import INTENTS, Decision, Fact, Intent
+from mm.gateways.base import Gateway
+from mm.log.base import Log
+from mm.log.chain import Sealed, advance, seal
+
+BATCH_SPAN_MAX: Final = Nanos(5 * MILLIS)
+"""Log time that one turn may cover when the feed does not wait for the clock."""
+STOP_PATIENCE: Final = Nanos(10 * SECONDS)
+PUMP_BURST: Final = 64
+"""Messages between two yields to the loop, on a feed without a pace."""
+
+
+class Timing(msgspec.Struct):
+    """Where the real time of a turn went, in nanoseconds; the last one, and sums since the start."""
+
+    turns: int = 0
+    step: int = 0
+    append: int = 0
+    heard_to_durable: int = 0
+
+
+OnTurn = Callable[[Sealed, Timing], None]
+
+
+class Runner:
+    """One session of one desk, from its first turn to its last."""
+
+    def __init__(
+        self, log: Log, engine: Engine, gateway: Gateway, clock: Clock, inbox: Inbox
+    ) -> None:
+        """Take over a log and the engine that was recovered from it."""
+        assert engine.turns == log.head.number, "the engine is not where the log is"
+        self.log = log
+        self.engine = engine
+        self.inbox = inbox
+        self.timing = Timing()
+        self.faulted = ""
+        self.on_turn: list[OnTurn] = []
+        self._gateway = gateway
+        self._clock = clock
+        self._head = log.head
+        self._stop: StopRequested | None = None
+        self._stop_by: Nanos | None = None
+        self._outage = Outage(log, gateway)
+
+    # -- control -------------------------------------------------------------------------------
+
+    def stop(self, who: str, reason: str) -> None:
+        """Ask for an orderly end: quotes pulled, orders canceled, log flushed; asked once."""
+        if self._stop is None:
+            self._stop = StopRequested(who=who, reason=reason)
+            self.inbox.tell(self._stop)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end was asked for."""
+        return self._stop is not None
+
+    # -- the session ---------------------------------------------------------------------------
+
+    async def open(self, facts: Iterable[Fact]) -> None:
+        """The first turns: session and instruments, then what the venue says of our account."""
+        await self._turn(self._now(), tuple(facts))
+        at = self._now()
+        await self._turn(at, self._gateway.reconcile(at, self.engine.state.orders.live))
+
+    async def run(self) -> None:
+        """Turns until the session is asked to stop and nothing of ours rests any more."""
+        while not self._done():
+            facts, at, arrived = await self._heard()
+            if facts or self._timer_due(at):
+                await self._turn(at, tuple(facts), arrived)
+            if self.inbox.ended and not len(self.inbox):
+                self.stop("feed", "the feed has ended")
+
+    async def close(self, session: str, wall_time: Nanos) -> None:
+        """The last turn."""
+        reason = self._stop.reason if self._stop is not None else "done"
+        ended = SessionEnded(session=session, reason=reason, wall_time=wall_time)
+        await self._turn(self._now(), (ended,))
+
+    def _done(self) -> bool:
+        if self._stop is None or self.inbox.has_private:
+            return False
+        if not self.engine.state.orders.live:
+            return True
+        if self._stop_by is None:
+            self._stop_by = Nanos(self._now() + STOP_PATIENCE)
+        return self._now() >= self._stop_by
+
+    # -- hearing -------------------------------------------------------------------------------
+
+    def _now(self) -> Nanos:
+        return Nanos(max(self._head.at, self._clock.now()))
+
+    def _deadline(self) -> Nanos | None:
+        due = (self.engine.deadline(), self._gateway.due())
+        return min((at for at in due if at is not None), default=None)
+
+    def _timer_due(self, at: Nanos) -> bool:
+        deadline = self.engine.deadline()
+        return deadline is not None and deadline <= at
+
+    async def _heard(self) -> tuple[list[Fact], Nanos, int]:
+        if isinstance(self._clock, FeedClock):
+            return await self._heard_as_fed(self._clock)
+        deadline = self._deadline()
+        wait = None if deadline is None else self._clock.seconds_until(deadline)
+        await self.inbox.filled(wait)
+        at = self._now()  # The one clock read of this turn.
+        facts, arrived, _ = self.inbox.take(None)
+        return self._with_answers(facts, at), at, arrived
+
+    async def _heard_as_fed(self, clock: FeedClock) -> tuple[list[Fact], Nanos, int]:
+        """Without a pace, deadlines and messages alternate by log time alone."""
+        if not self.inbox.has_private and not self.inbox.ended:
+            await self.inbox.filled(None)
+        deadline, waiting = self._deadline(), self.inbox.next_at
+        if deadline is not None and (waiting is None or deadline < waiting):
+            if not self.inbox.has_private:
+                clock.move(deadline)
+            until = self._now()
+        else:
+            until = Nanos((waiting or self._now()) + BATCH_SPAN_MAX)
+            until = min(until, deadline) if deadline is not None else until
+        facts, arrived, last = self.inbox.take(until)
+        clock.move(last)
+        at = self._now()
+        return self._with_answers(facts, at), at, arrived
+
+    def _with_answers(self, facts: list[Fact], at: Nanos) -> list[Fact]:
+        """What the market did reaches the simulated venue first; then its answers reach us."""
+        market = tuple(fact for fact in facts if isinstance(fact, MarketEvent))
+        if market:
+            self._gateway.observe(at, market)
+        answers = self._gateway.poll(at)
+        room = max(0, TURN_FACTS_MAX - len(facts))
+        facts.extend(answers[:room])
+        if len(answers) > room:
+            self.inbox.tell(*answers[room:])
+        return facts
+
+    # -- one turn ------------------------------------------------------------------------------
+
+    async def _turn(self, at: Nanos, heard: tuple[Fact, ...], arrived: int = 0) -> None:
+        began = time.monotonic_ns()
+        outcome = self.engine.step(at, heard)
+        sealed = seal(self._head, at, outcome.facts, outcome.decisions)
+        stepped = time.monotonic_ns()
+        late = await self._append(sealed)
+        durable = time.monotonic_ns()
+        self._head = advance(self._head, sealed)
+        self._act(outcome.decisions, late=late)
+        self._measure(began, stepped, durable, arrived)
+        for told in self.on_turn:
+            told(sealed, self.timing)
+
+    async def _append(self, sealed: Sealed) -> bool:
+        """Store the turn; True when that took an outage, so that its orders are out of date."""
+        try:
+            await self.log.append(sealed)
+        except LogUnavailable:
+            self.inbox.tell(*await self._outage.ride_out(sealed, self.engine.state.orders.live))
+            return True
+        return False
+
+    def _act(self, decisions: Iterable[Decision], *, late: bool) -> None:
+        """Intents leave, cancels first; a decision older than an outage is dropped, not sent."""
+        intents = [decision for decision in decisions if isinstance(decision, INTENTS)]
+        for intent in sorted(intents, key=_cancels_first):
+            at = self._now()
+            if late and not isinstance(intent, CancelOrder | CancelAll):
+                self.inbox.tell(self._outage.unsent(intent, at))
+            else:
+                self.inbox.tell(*self._gateway.send(at, intent))
+        for decision in decisions:
+            if isinstance(decision, EngineFaulted):
+                self.faulted = f"{decision.error} in {decision.where}"
+                self.stop("engine", "engine faulted")
+
+    def _measure(self, began: int, stepped: int, durable: int, arrived: int) -> None:
+        timing = self.timing
+        timing.turns += 1
+        timing.step = stepped - began
+        timing.append = durable - stepped
+        timing.heard_to_durable = durable - arrived if arrived else 0
+
+
+def _cancels_first(intent: Intent) -> bool:
+    return not isinstance(intent, CancelOrder | CancelAll)
+
+
+async def pump(
+    messages: Iterable[tuple[Nanos, tuple[Fact, ...]]], inbox: Inbox, clock: Clock
+) -> None:
+    """Carry a recorded feed into the inbox at the clock's pace; yields to the loop throughout."""
+    for count, (received, facts) in enumerate(messages):
+        await sleep_until(clock, received)
+        if not clock.paced and not count % PUMP_BURST:
+            await asyncio.sleep(0)
+        await inbox.put(received, facts)
+    inbox.end()
