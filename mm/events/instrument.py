@@ -30,7 +30,8 @@ class InstrumentDefined(Body, frozen=True, kw_only=True, gc=False, tag="instrume
     `lot_size` is in base units (spot, linear) or in contracts (inverse), each contract worth
     `multiplier`; an order's size is a multiple of `size_step` lots, while a book may still hold
     finer sizes from before the venue made its step coarser. Fees are fractions of notional; a
-    negative fee is a rebate. With `fee_from_received` a spot fee is taken from what was bought (base on a buy).
+    negative fee is a rebate. With `fee_from_received` a spot fee is taken from what was bought
+    (base on a buy).
     """
 
     instrument: InstrumentId
