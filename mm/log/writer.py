@@ -1,0 +1,209 @@
+"""One turn into the stream: sent, acknowledged, and nothing in between unknown.
+
+A turn's message id is its hash and it names its predecessor's, so the server itself refuses a turn
+that does not follow, and drops one it already has. A lost acknowledgement is therefore answered by
+sending the very same message again: "stored before" and "stored now" are the same to us, and the
+server's last id tells the rest. Anyone else who has written, if only once, fences this writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from mm.errors import LogError, LogFull, LogUnavailable, StreamMismatch, WriterFenced
+from mm.log.wire import NO_RESPONDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mm.log.chain import Sealed
+    from mm.log.streams import Streams
+    from mm.log.wire import Wire
+
+POLL_SECONDS: Final = 0.005
+WRONG_LAST_ID: Final = 10070
+WRONG_LAST_SEQUENCE: Final = 10071
+WRONG_STREAM: Final = 10060
+STORE_FAILED: Final = 10077
+OUT_OF_ROOM: Final = frozenset({10023, 10028, 10047, 10122})
+
+
+class AppendLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long an append may take in all, and how long one attempt waits for its answer."""
+
+    append_seconds_max: float = 5.0
+    ack_seconds_max: float = 1.0
+    attempts_max: int = 20
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the server did not store a message."""
+
+    err_code: int = 0
+    description: str = ""
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """The server's answer: where it stored the message, or why it did not."""
+
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: Refusal | None = None
+
+
+_acks: Final = msgspec.json.Decoder(Ack)
+LOST: Final = Ack(error=Refusal(description="the connection was lost before the acknowledgement"))
+SILENT: Final = Ack(error=Refusal(description="the server did not acknowledge in time"))
+NOBODY: Final = Ack(error=Refusal(description="no stream listens: is JetStream up?"))
+AWAY: Final = Ack(error=Refusal(description="the connection is down"))
+
+
+class Writer:
+    """Sends one turn at a time and waits for its acknowledgement."""
+
+    def __init__(self, wire: Wire, streams: Streams, limits: AppendLimits) -> None:
+        """Use a connection and the declared streams; `start` opens the inbox."""
+        self._wire = wire
+        self._limits = limits
+        self._stream = streams.session.name
+        self._subjects = streams.market_subject.encode(), streams.orders_subject.encode()
+        self._loop = asyncio.get_running_loop()
+        self._inbox = b""
+        self._token = b""
+        self._ack: asyncio.Future[Ack] | None = None
+        self._close: Callable[[], Any] | None = None
+        self._forget_loss = wire.on_loss(self._lost)
+
+    async def start(self) -> None:
+        """Open the inbox that the acknowledgements come to."""
+        self._inbox, self._close = await self._wire.listen(self._heard)
+
+    async def stop(self) -> None:
+        """Close the inbox."""
+        self._forget_loss()
+        if self._close is not None:
+            await self._close()
+
+    async def store(self, sealed: Sealed) -> None:
+        """Return once the turn is acknowledged at the sequence that is its number."""
+        assert self._ack is None, "one append at a time: the next turn names this one's hash"
+        self._token = self._wire.token()
+        deadline = self._loop.time() + self._limits.append_seconds_max
+        reason = AWAY
+        for _ in range(self._limits.attempts_max):
+            left = deadline - self._loop.time()
+            if left <= 0 or not await self._wire.connection_within(left):
+                break
+            reason = await self._attempt(sealed, min(left, self._limits.ack_seconds_max))
+            if self._settled(sealed, reason):
+                return
+            if reason is NOBODY:  # JetStream answers some time after the connection is back.
+                await asyncio.sleep(min(left, POLL_SECONDS))
+        raise self._unavailable(sealed, reason)
+
+    async def _attempt(self, sealed: Sealed, seconds: float) -> Ack:
+        """Send the turn once and wait for an answer."""
+        subject = self._subjects[bool(sealed.turn.previous_orders)]
+        answer: asyncio.Future[Ack] = self._loop.create_future()
+        self._ack = answer
+        timer = self._loop.call_later(seconds, self._answer, SILENT)
+        try:
+            if not self._wire.send(
+                subject, self._inbox + self._token, sealed.payload, self._headers(sealed)
+            ):
+                await asyncio.sleep(POLL_SECONDS)
+                return AWAY
+            return await answer
+        finally:
+            timer.cancel()
+            self._ack = None
+
+    def _headers(self, sealed: Sealed) -> bytes:
+        """The id, the fence, and the stream meant; the id stands first, where readers look."""
+        turn = sealed.turn
+        fence = (
+            f"Nats-Expected-Last-Msg-Id: {turn.previous.hex()}"
+            if turn.number > 1
+            else "Nats-Expected-Last-Sequence: 0"
+        )
+        return (
+            f"NATS/1.0\r\nNats-Msg-Id: {sealed.id}\r\n{fence}\r\n"
+            f"Nats-Expected-Stream: {self._stream}\r\n\r\n"
+        ).encode()
+
+    def _heard(self, words: list[bytes], headers: bytes, payload: bytes) -> None:
+        """Take an answer; one to an earlier append is late and means nothing any more."""
+        if words[1].endswith(self._token) and words[1] == self._inbox + self._token:
+            if headers.startswith(NO_RESPONDERS):
+                self._answer(NOBODY)
+            else:
+                self._answer(payload)
+
+    def _lost(self) -> None:
+        self._answer(LOST)
+
+    def _answer(self, answer: Ack | bytes) -> None:
+        if self._ack is None or self._ack.done():
+            return
+        if isinstance(answer, bytes):
+            try:
+                answer = _acks.decode(answer)
+            except msgspec.DecodeError as error:
+                answer = Ack(error=Refusal(description=f"the answer is no ack: {error}"))
+        self._ack.set_result(answer)
+
+    def _settled(self, sealed: Sealed, ack: Ack) -> bool:
+        """Whether the turn is stored; raises when it never will be."""
+        if ack.error is None:
+            if ack.seq != sealed.turn.number:
+                raise _fenced(sealed, f"it was stored at sequence {ack.seq}")
+            return True
+        match ack.error.err_code:
+            case 10070:  # WRONG_LAST_ID
+                return self._last_is(sealed, ack.error.description.rpartition(": ")[2])
+            case 10071:  # WRONG_LAST_SEQUENCE
+                raise _fenced(sealed, f"the stream is not empty ({ack.error.description})")
+            case 0:
+                return False
+        raise _refused(self._stream, sealed, ack.error)
+
+    def _last_is(self, sealed: Sealed, last: str) -> bool:
+        """Tell from the server's last id whether ours is in; anyone else's fences us."""
+        if last == sealed.id:
+            return True
+        if last == sealed.turn.previous.hex():
+            return False
+        raise _fenced(sealed, f"the stream's last turn is {last[:16] or 'nobody knows which'}")
+
+    def _unavailable(self, sealed: Sealed, ack: Ack) -> LogUnavailable:
+        assert ack.error is not None
+        return LogUnavailable(
+            f"turn {sealed.turn.number} was not acknowledged: {ack.error.description}",
+            where=self._stream,
+            remedy="send nothing; append the same turn again, or reopen the log and recover",
+        )
+
+
+def _fenced(sealed: Sealed, found: str) -> WriterFenced:
+    return WriterFenced(
+        f"turn {sealed.turn.number} does not follow: {found}",
+        where="JetStream",
+        remedy="another writer holds this log: stop, or reopen the log and recover from it",
+    )
+
+
+def _refused(stream: str, sealed: Sealed, error: Refusal) -> LogError:
+    what = f"turn {sealed.turn.number} was refused: {error.description} ({error.err_code})"
+    if error.err_code == WRONG_STREAM:
+        return StreamMismatch(what, where=stream, remedy="the subjects belong to another stream")
+    if error.err_code == STORE_FAILED or error.err_code in OUT_OF_ROOM:
+        return LogFull(
+            what,
+            where=stream,
+            remedy="archive and trim the log, free some disk, or raise max_bytes in streams.yaml",
+        )
+    return LogUnavailable(what, where=stream, remedy="see the server's log")
