@@ -8,6 +8,7 @@ NATS_URL is taken out of it on arrival.
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -92,8 +93,8 @@ def from_environment(environment: Mapping[str, str]) -> Access | None:
     given = environment.get("NATS_URL", "").strip()
     if not given:
         return None
-    parts = [_split(url.strip()) for url in given.split(",") if url.strip()]
-    user, password, token = _login(parts[0]) if parts else ("", "", "")
+    parts = [_split(url.strip()) for url in given.split(",")]
+    user, password, token = _login(parts[0])
     access = Access(
         urls=tuple(f"{part.scheme}://{_address(part)}" for part in parts),
         user=environment.get("NATS_USER", user),
@@ -106,18 +107,21 @@ def from_environment(environment: Mapping[str, str]) -> Access | None:
 
 
 def _split(url: str) -> SplitResult:
-    part = urlsplit(url if "://" in url else f"nats://{url}")
-    try:
-        usable = part.scheme in {"nats", "tls"} and part.hostname and (part.port or DEFAULT_PORT)
-    except ValueError:  # The port is not a number.
-        usable = False
-    if not usable:
-        raise ConfigError(  # The URL itself may hold a password, so it is not shown.
+    part = _parsed(url if "://" in url else f"nats://{url}")
+    if part is None or part.scheme not in {"nats", "tls"} or not part.hostname:
+        raise _wrong(  # The URL itself may hold a password, so it is not shown.
             "NATS_URL holds an address that cannot be used",
-            where="environment",
-            remedy="write nats://host:port or tls://host:port, several separated by commas",
+            "write nats://host:port or tls://host:port, several separated by commas",
         )
     return part
+
+
+def _parsed(url: str) -> SplitResult | None:
+    with suppress(ValueError):  # The host or the port is none.
+        part = urlsplit(url)
+        if part.port != 0:
+            return part
+    return None
 
 
 def _address(part: SplitResult) -> str:

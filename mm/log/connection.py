@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,6 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from mm.errors import (
-    ConfigError,
     JetStreamDisabled,
     LoginRefused,
     LogUnavailable,
@@ -28,11 +28,13 @@ from mm.errors import (
     ServerMissing,
     StreamMismatch,
 )
+from mm.log.nkey import CredentialsFile
 from mm.log.program import require_recent
 
 if TYPE_CHECKING:
     from mm.log.access import Access
 
+CLOSE_SECONDS_MAX: Final = 0.5
 TURN_MESSAGE_MAX: Final = 516 * 1024  # A turn of 512 KiB, and its headers.
 
 
@@ -80,25 +82,33 @@ async def connect(
     usable = False
     try:
         await _log_in(nc, access, options, watcher)
-        await require_jetstream(nc, access, options.payload_min)
+        await require_jetstream(nc, access, options)
         usable = watcher.connected = True
     finally:
         if not usable:
-            await nc.close()
+            await close(nc)
     return nc
 
 
-async def require_jetstream(nc: Client, access: Access, payload_min: int) -> None:
+async def close(nc: Client, seconds_max: float = CLOSE_SECONDS_MAX) -> None:
+    """Close for good, within the time allowed: nats-py alone may wait for ever."""
+    # It does after a failed TLS handshake; and with the server gone, what it held back is too.
+    with suppress(TimeoutError, OSError):
+        async with asyncio.timeout(seconds_max):
+            await nc.close()
+
+
+async def require_jetstream(nc: Client, access: Access, options: LinkOptions = DEFAULTS) -> None:
     """Refuse a server that cannot hold turns."""
     require_recent(str(nc.connected_server_version).strip("<>").rpartition(" v")[2], str(access))
-    if nc.max_payload < payload_min:
+    if nc.max_payload < options.payload_min:
         raise StreamMismatch(
-            f"the server takes messages of {nc.max_payload} bytes; turns need {payload_min}",
+            f"the server takes {nc.max_payload} bytes a message; turns need {options.payload_min}",
             where=str(access),
             remedy="raise max_payload in the server's config",
         )
     try:
-        reply = await nc.request("$JS.API.INFO", b"", timeout=5.0)
+        reply = await nc.request("$JS.API.INFO", b"", timeout=options.connect_seconds_max)
     except NoRespondersError:
         raise _no_jetstream(access) from None
     except (NatsError, OSError) as error:
@@ -138,10 +148,6 @@ async def _log_in(nc: Client, access: Access, options: LinkOptions, watcher: _Wa
             where=str(access),
             remedy="check NATS_URL, the network and the server",
         ) from None
-    except ImportError:
-        raise ConfigError(
-            "NATS_CREDS needs the package nkeys", where="environment", remedy="install nkeys"
-        ) from None
 
 
 def _settings(nc: Client, access: Access, options: LinkOptions) -> dict[str, Any]:
@@ -158,7 +164,8 @@ def _settings(nc: Client, access: Access, options: LinkOptions) -> dict[str, Any
     if access.encrypted:
         settings["tls"] = access.ssl_context()
     if access.creds_file:
-        settings["user_credentials"] = access.creds_file
+        file = CredentialsFile(access.creds_file)
+        settings["user_jwt_cb"], settings["signature_cb"] = file.token, file.sign
     for field in ("user", "password", "token"):
         if getattr(access, field):
             settings[field] = _hand_over(nc, access, field)

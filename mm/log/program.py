@@ -49,7 +49,7 @@ def _from_wheel() -> Path | None:
 def version(program: Path) -> str:
     """Ask the program for its version, and refuse one that is too old."""
     try:
-        answer = subprocess.run(  # noqa: S603  The path is ours or the operator's.
+        answer = subprocess.run(
             [program, "--version"],
             capture_output=True, text=True, timeout=ANSWER_SECONDS_MAX, check=False, env={},
         )  # fmt: skip

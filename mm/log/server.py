@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -143,8 +144,7 @@ class EmbeddedServer:
 
     async def restart(self) -> None:
         """Start again on the same port with the same passwords, after a crash or a stop."""
-        if self.running:
-            await self._terminate()
+        await self._terminate()
         await self.start()
 
     async def stop(self) -> None:
@@ -171,35 +171,22 @@ class EmbeddedServer:
             stale.unlink()
         write_private(store.config, msgspec.json.encode(self._config(store)).decode())
         with store.errors.open("wb") as errors:
-            try:
-                self._process = subprocess.Popen(  # noqa: S603  The path was checked by `find`.
-                    [nats_server, "-c", str(store.config)],
-                    stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd=store.path,
-                    env={},  # Our environment may hold venue keys; the server needs none of it.
-                    pass_fds=(store.server_lock,),
-                    start_new_session=True,  # Ctrl-C is for us: we flush before we stop it.
-                    # One system call between fork and exec: no lock is taken there.
-                    preexec_fn=self._child_setup(),  # noqa: PLW1509
-                )  # fmt: skip
-            except OSError as error:
-                raise LogUnavailable(
-                    f"nats-server cannot be started: {error}", where=str(nats_server),
-                    remedy="reinstall nats-server",
-                ) from error  # fmt: skip
+            self._process = subprocess.Popen(
+                [nats_server, "-c", str(store.config)],
+                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd=store.path,
+                env={},  # Our environment may hold venue keys; the server needs none of it.
+                pass_fds=(store.server_lock,),
+                start_new_session=True,  # Ctrl-C is for us: we flush before we stop it.
+                # One system call between fork and exec: no lock is taken there.
+                preexec_fn=self._child_setup(),  # noqa: PLW1509
+            )  # fmt: skip
         store.record(self._process.pid)
 
     def _child_setup(self) -> Callable[[], None] | None:
         """Have the kernel stop the child when we die; where it cannot, the next start does."""
         if LIBC is None or not self.options.dies_with_parent:
             return None
-        libc, parent = LIBC, os.getpid()
-
-        def bind() -> None:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:  # We died before the kernel knew.
-                os._exit(1)
-
-        return bind
+        return partial(_die_with, LIBC, os.getpid())
 
     def _config(self, store: Store) -> dict[str, Any]:
         """Write the server's configuration, whose format takes JSON as it is."""
@@ -267,19 +254,26 @@ class EmbeddedServer:
         )
 
     async def _terminate(self) -> None:
-        if not self.running:
+        process = self._process
+        if process is None or process.poll() is not None:
             return
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self.options.stop_seconds_max
-        while self.running and time.monotonic() < deadline:  # noqa: ASYNC110  Nobody tells.
+        while process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110  Nobody tells.
             await asyncio.sleep(POLL_SECONDS)
         self._kill()
 
     def _kill(self) -> None:
-        if self._process is not None and self.running:
-            self._process.kill()
-            self._process.wait()
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _die_with(libc: ctypes.CDLL, parent: int) -> None:  # pragma: no cover  Runs in the child.
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # It died before the kernel knew.
+        os._exit(1)
 
 
 def observe(store_dir: Path) -> Access | None:

@@ -177,29 +177,29 @@ def _write(descriptor: int, text: str) -> None:
     os.pwrite(descriptor, text.encode(), 0)
 
 
-def _start_time(pid: int) -> str:
+def _start_time(pid: int, proc: Path = PROC) -> str:
     """Tell when the process was started, in the system's own terms; empty if it is gone."""
-    if not PROC.joinpath("self").exists():
+    if not proc.joinpath("self").exists():  # Not Linux.
         return _ps(pid, "lstart=").replace(" ", "_")
     try:
-        stat = PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+        stat = proc.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     return stat.rpartition(")")[2].split()[19]
 
 
-def _command(pid: int) -> list[str]:
-    if not PROC.joinpath("self").exists():
+def _command(pid: int, proc: Path = PROC) -> list[str]:
+    if not proc.joinpath("self").exists():  # Not Linux.
         return _ps(pid, "command=").split()
     try:
-        line = PROC.joinpath(str(pid), "cmdline").read_bytes()
+        line = proc.joinpath(str(pid), "cmdline").read_bytes()
     except OSError:
         return []
     return [os.fsdecode(word) for word in line.split(b"\0")]
 
 
 def _ps(pid: int, column: str) -> str:
-    answer = subprocess.run(  # noqa: S603  A fixed command with a number.
+    answer = subprocess.run(
         ["/bin/ps", "-o", column, "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return answer.stdout.strip()

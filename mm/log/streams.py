@@ -189,7 +189,7 @@ def _amount(value: int | str, units: Mapping[str, int], where: str) -> int:
     return int(number) * units[unit]
 
 
-def _named(value: Any, desk: str) -> Any:  # noqa: ANN401  A tree of YAML values is just that.
+def _named(value: Any, desk: str) -> Any:
     match value:
         case str():
             return value.replace("{desk}", desk)

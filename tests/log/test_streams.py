@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import nats
 import pytest
 from nats.js.errors import APIError
 
-from mm.errors import ConfigError, DiskTooSmall, JetStreamDisabled, StreamMismatch
+from mm.errors import ConfigError, DiskTooSmall, JetStreamDisabled, LogUnavailable, StreamMismatch
 from mm.log import connection
 from mm.log.server import EmbeddedServer, ServerOptions
-from mm.log.streams import compare, default_path, ensure, load, usage
-from tests.log.foreign import nats_server
+from mm.log.streams import Streams, Usage, compare, default_path, ensure, load, usage
+from tests.log.foreign import jetstream, nats_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,6 +41,13 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
     assert old in text
     (tmp_path / "streams.yaml").write_text(text.replace(old, new))
     return tmp_path / "streams.yaml"
+
+
+async def stored(nc: Client, streams: Streams) -> Usage:
+    """Offer the stream 20 kB, and tell how full it is then."""
+    with suppress(APIError):
+        await nc.jetstream().publish("mm.demo.market", os.urandom(20_000))
+    return (await usage(nc, streams))[0]
 
 
 def test_desk_is_filled_in() -> None:
@@ -208,14 +218,14 @@ async def test_full_stream_alarms_then_refuses(nc: Client, tmp_path: Path) -> No
     """The alarm comes before the limit, and at the limit turns are refused, not dropped."""
     streams = load("demo", changed(tmp_path, "16GiB", "1MiB"))
     await ensure(nc, streams)
-    js, stored, alarmed_at = nc.jetstream(), 0, 0
+    alarms = [(await stored(nc, streams)).alarm for _ in range(80)]
+    assert not alarms[0]
+    assert alarms[-1]
+    kept = (await usage(nc, streams))[0].messages
+    assert alarms.index(True) < kept < len(alarms)
     with pytest.raises(APIError, match="maximum bytes"):
-        while True:
-            await js.publish("mm.demo.market", b"x" * 10_000)
-            stored += 1
-            alarmed_at = alarmed_at or (stored if (await usage(nc, streams))[0].alarm else 0)
-    assert 0 < alarmed_at < stored
-    assert (await usage(nc, streams))[0].messages == stored
+        await nc.jetstream().publish("mm.demo.market", b"x" * 10_000)
+    assert (await usage(nc, streams))[0].messages == kept
 
 
 async def test_no_room(tmp_path: Path) -> None:
@@ -229,11 +239,26 @@ async def test_no_room(tmp_path: Path) -> None:
 
 
 async def test_no_jetstream(tmp_path: Path) -> None:
-    """A server without JetStream is named as such."""
-    import nats  # noqa: PLC0415  Past our own check on purpose.
-
+    """A server without JetStream is named as such, also past the check of the connection."""
     with nats_server(tmp_path) as port:
         nc = await nats.connect(f"nats://127.0.0.1:{port}")
         with pytest.raises(JetStreamDisabled):
             await ensure(nc, load("demo"))
         await nc.close()
+
+
+async def test_jetstream_of_others(tmp_path: Path) -> None:
+    """JetStream that is off for our account alone is the same to us."""
+    accounts = {"A": {"users": [{"user": "u", "password": "p"}]}, "B": {"jetstream": "enabled"}}
+    with nats_server(tmp_path, jetstream=jetstream(tmp_path), accounts=accounts) as port:
+        nc = await nats.connect(f"nats://u:p@127.0.0.1:{port}")
+        with pytest.raises(JetStreamDisabled):
+            await ensure(nc, load("demo"))
+        await nc.close()
+
+
+async def test_connection_is_gone(nc: Client) -> None:
+    """A server that is out of reach is an outage, not a mismatch."""
+    await nc.close()
+    with pytest.raises(LogUnavailable, match=r"does not answer STREAM\.INFO\.MM_demo"):
+        await ensure(nc, load("demo"))
