@@ -26,12 +26,16 @@ DISK = {"mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1}
 def authority(directory: Path) -> Path:
     """Make a CA, and certificates signed by it for a server on 127.0.0.1 and for a client."""
     directory.mkdir()
-    _openssl(directory, f"req -x509 {NEW_KEY} -days 1 -subj /CN=ca -keyout ca.key -out ca.pem")
-    (directory / "san").write_text("subjectAltName=IP:127.0.0.1")
+    _openssl(directory, f"req -x509 {NEW_KEY} -days 1 -subj /CN=ca -keyout ca.key -out ca.pem "
+             "-addext keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
+    # Python 3.13 insists on the key usage and the authority's key.
+    (directory / "leaf").write_text(
+        "subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid\nkeyUsage=digitalSignature\n"
+    )
     for name in ("server", "client"):
         _openssl(directory, f"req {NEW_KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr")
         _openssl(directory, f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial "
-                 f"-days 1 -extfile san -out {name}.pem")  # fmt: skip
+                 f"-days 1 -extfile leaf -out {name}.pem")  # fmt: skip
     return directory
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -285,6 +286,19 @@ async def test_cancelled_stop_leaves_nothing(tmp_path: Path) -> None:
         async with asyncio.timeout(0.1):
             await server.stop()
     assert not alive(server.pid)
+
+
+async def test_starts_beside_threads(tmp_path: Path) -> None:
+    """Other threads at work are no reason to warn or to fail."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        async with EmbeddedServer(tmp_path / "store") as server:
+            assert server.running
+    finally:
+        done.set()
+        thread.join()
 
 
 @linux
