@@ -64,8 +64,9 @@ class Archive:
             if span.last_turn <= after:
                 head = self._joined(head, span)
                 continue
+            where = self._where(span)
             for sealed in self._reader(span).turns(head):
-                head = follow(head, sealed, where=self._where(span))
+                head = follow(head, sealed, where=where)
                 if sealed.turn.number > after:
                     yield sealed
             self._check_end(span, head)
@@ -74,8 +75,9 @@ class Archive:
         """Only the turns that touch orders or control, in order, hashes and links checked."""
         head = orders = START
         for span in self.manifest.spans:
+            where = self._where(span)
             for sealed in self._reader(span).order_turns(head):
-                orders = follow_orders(orders, sealed, where=self._where(span))
+                orders = follow_orders(orders, sealed, where=where)
                 yield sealed
             head = self._joined(head, span)
             if orders.orders_hash != head.orders_hash:
@@ -114,7 +116,7 @@ class Archive:
 
     def _table(self, file: File) -> pa.Table:
         try:
-            table = pq.read_table(pa.BufferReader(self._content(file)))
+            table = pq.ParquetFile(pa.BufferReader(self._content(file))).read()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(file, f"cannot be read: {error}") from error
         if table.num_rows != file.rows:
@@ -182,6 +184,7 @@ class ArchiveWriter:
     ) -> None:
         """Open or create; raises `StoreLocked` where another writer is, `ConfigError`."""
         self.path = Path(path)
+        self._where = str(path)
         self._span_events_max = span_events_max
         self._lock = files.claim(self.path)
         try:
@@ -210,11 +213,11 @@ class ArchiveWriter:
         if sealed.turn.previous != self._head.hash:
             raise WriterFenced(
                 f"turn {sealed.turn.number} does not follow turn {self._head.number}",
-                where=str(self.path),
+                where=self._where,
                 remedy="another writer holds this log: start again and recover from it",
             )
         assert digest_of(sealed.payload) == sealed.hash, f"turn {sealed.turn.number} is mis-sealed"
-        head = follow(self._head, sealed, where=str(self.path))
+        head = follow(self._head, sealed, where=self._where)
         if self._first and sealed.turn.at // DAY != self._first.turn.at // DAY:
             self.flush()
         self._first = self._first or sealed

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from msgspec import inspect
 
@@ -82,9 +83,29 @@ def file_name(tag: str) -> str:
 assert len({file_name(tag) for tag in KINDS}) == len(KINDS), "two tags give one file name"
 
 
-def table_of(kind: type[Body], place: Mapping[str, Any], events: Sequence[Body]) -> pa.Table:
+Ints = npt.NDArray[np.int64]
+
+
+def from_ints(numbers: Ints) -> pa.Array:
+    """Numbers as a column, without a copy."""
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def to_ints(column: pa.Array | pa.ChunkedArray) -> Ints:
+    """A column of int64 as numbers; pyarrow's own way would import all of pandas."""
+    whole = _whole(column)
+    assert whole.type == pa.int64(), f"{whole.type} is not int64"
+    return np.frombuffer(whole.buffers()[1] or b"", np.int64)[whole.offset :][: len(whole)]
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    joined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def table_of(kind: type[Body], place: Mapping[str, Ints], events: Sequence[Body]) -> pa.Table:
     """The events of one kind as a table; raises `BadInput` where a value has no column."""
-    columns: dict[str, Any] = {name: pa.array(place[name], pa.int64()) for name in PLACE}
+    columns = {name: from_ints(place[name]) for name in PLACE}
     for field in fields(kind):
         values = map(attrgetter(field.name), events)
         try:
@@ -115,8 +136,9 @@ def _split(levels: list[tuple[int, ...]]) -> Sequence[pa.Array]:
     offsets = np.zeros(len(levels) + 1, np.int32)
     np.cumsum(lengths // 2, out=offsets[1:])
     flat = np.fromiter(chain.from_iterable(levels), np.int64, int(lengths.sum()))
-    ends = pa.array(offsets)
-    return [pa.ListArray.from_arrays(ends, pa.array(flat[side::2])) for side in (0, 1)]
+    ends = pa.Array.from_buffers(pa.int32(), len(offsets), [None, pa.py_buffer(offsets)])
+    sides = (np.ascontiguousarray(flat[side::2]) for side in (0, 1))
+    return [pa.ListArray.from_arrays(ends, from_ints(side)) for side in sides]
 
 
 class Rows:
@@ -129,7 +151,7 @@ class Rows:
         try:
             self._tag = about[b"mm.tag"].decode()
             names = about[b"mm.fields"].decode().split()
-            self.turn, self.index = (_column(table, name).to_numpy() for name in ("turn", "index"))
+            self.turn, self.index = (to_ints(table[name]) for name in ("turn", "index"))
             self._columns = [_parts(table, name) for name in names]
         except (KeyError, pa.ArrowException, ValueError) as error:
             raise self._damaged(f"is not a file of events: {error}") from error
@@ -155,27 +177,27 @@ class Rows:
 Parts = tuple[pa.Array, ...]
 
 
-def _column(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name).combine_chunks()
-    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-
-
 def _parts(table: pa.Table, name: str) -> Parts:
     if name in table.column_names:
-        return (_column(table, name),)
-    return _column(table, f"{name}_price"), _column(table, f"{name}_size")
+        return (_whole(table[name]),)
+    return _whole(table[f"{name}_price"]), _whole(table[f"{name}_size"])
 
 
 def _values(parts: Parts, start: int, stop: int) -> Sequence[Any]:
     if len(parts) == 1:
-        values: list[Any] = parts[0][start:stop].to_numpy(zero_copy_only=False).tolist()
+        values: list[Any] = parts[0][start:stop].to_pylist()
         return values
-    prices, sizes = (part[start:stop] for part in parts)
-    ends = prices.offsets.to_numpy()
-    low, high = int(ends[0]), int(ends[-1])
-    flat = np.empty(2 * (high - low), np.int64)
-    flat[0::2] = prices.values[low:high].to_numpy()
-    flat[1::2] = sizes.flatten().to_numpy()
+    (prices, ends), (sizes, other_ends) = (_flat(part[start:stop]) for part in parts)
+    if not np.array_equal(ends, other_ends):
+        raise ValueError("prices without sizes")
+    flat = np.empty(2 * len(prices), np.int64)
+    flat[0::2], flat[1::2] = prices, sizes
     numbers = flat.tolist()
-    cuts = (2 * (ends - low)).tolist()
-    return [numbers[a:b] for a, b in pairwise(cuts)]
+    return [numbers[a:b] for a, b in pairwise((2 * ends).tolist())]
+
+
+def _flat(lists: pa.ListArray) -> tuple[Ints, Ints]:
+    """All numbers of some lists, and where each list starts and ends among them."""
+    stored = np.frombuffer(lists.buffers()[1], np.int32)[lists.offset :][: len(lists) + 1]
+    ends = stored.astype(np.int64)
+    return to_ints(lists.values)[ends[0] : ends[-1]], ends - ends[0]

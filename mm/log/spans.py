@@ -15,15 +15,15 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mm.errors import LogDamaged, SequenceHole
 from mm.events.base import Body
 from mm.events.codec import decode, digest_of, encode
 from mm.events.vocabulary import tag_of
 from mm.log.chain import Head, Sealed
-from mm.log.columns import PLACE, TURNS, Rows, table_of
+from mm.log.columns import PLACE, TURNS, Ints, Rows, from_ints, table_of, to_ints
 
 PACK_EVENTS_MAX: Final = 16_384
 PACK_BYTES_MAX: Final = 2 * 1024 * 1024
@@ -37,11 +37,13 @@ TURN_COLUMNS: Final = pa.schema(
         ("n_facts", pa.int64()),
         ("n_decisions", pa.int64()),
         ("orders", pa.bool_()),
-        ("hash", pa.binary(32)),
+        ("hash", pa.binary()),
         ("payload", pa.binary()),
     ]
 )
 REMEDY: Final = "restore the file from a copy, or fill the archive anew from the log"
+Link = tuple[bytes, bytes]
+"""The hash of the turn before, and of the last one that touched orders where the turn does."""
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -51,20 +53,18 @@ class SpanBuilder:
     def __init__(self) -> None:
         """Start empty."""
         self._block: list[Sealed] = []
-        self._block_events = 0
-        self._block_bytes = 0
         self._chunks: dict[str, list[pa.Table]] = {}
         self.events = 0
         self.bytes = 0
+        self._pack_events = PACK_EVENTS_MAX
+        self._pack_bytes = PACK_BYTES_MAX
 
     def add(self, sealed: Sealed) -> None:
         """Take the next turn; raises `BadInput` where an earlier one does not fit its columns."""
         self._block.append(sealed)
-        self._block_events += sealed.turn.size
-        self._block_bytes += len(sealed.payload)
         self.events += sealed.turn.size
         self.bytes += len(sealed.payload)
-        if self._block_events >= PACK_EVENTS_MAX or self._block_bytes >= PACK_BYTES_MAX:
+        if self.events >= self._pack_events or self.bytes >= self._pack_bytes:
             self._pack()
 
     def tables(self) -> dict[str, pa.Table]:
@@ -81,7 +81,9 @@ class SpanBuilder:
             place = _place(turns, np.array(numbers, np.int64))
             self._chunks.setdefault(tag_of(kind), []).append(table_of(kind, place, events))
         self._chunks.setdefault(TURNS, []).append(turns)
-        self._block, self._block_events, self._block_bytes = [], 0, 0
+        self._block = []
+        self._pack_events = self.events + PACK_EVENTS_MAX
+        self._pack_bytes = self.bytes + PACK_BYTES_MAX
 
 
 def _by_kind(block: Sequence[Sealed]) -> dict[type[Body], tuple[list[int], list[Body]]]:
@@ -95,11 +97,10 @@ def _by_kind(block: Sequence[Sealed]) -> dict[type[Body], tuple[list[int], list[
     return kinds
 
 
-def _place(turns: pa.Table, numbers: Any) -> dict[str, Any]:
-    firsts = turns["first"].to_numpy()
+def _place(turns: pa.Table, numbers: Ints) -> dict[str, Ints]:
+    firsts, turn, time = (to_ints(turns[name]) for name in ("first", "number", "time"))
     row = np.searchsorted(firsts, numbers, side="right") - 1
-    columns = (numbers, turns["number"].to_numpy()[row], numbers - firsts[row])
-    return dict(zip(PLACE, (*columns, turns["time"].to_numpy()[row]), strict=True))
+    return dict(zip(PLACE, (numbers, turn[row], numbers - firsts[row], time[row]), strict=True))
 
 
 def _turn_table(block: Sequence[Sealed]) -> pa.Table:
@@ -128,22 +129,24 @@ class SpanReader:
 
     def turns(self, head: Head) -> Iterator[Sealed]:
         """Every turn of the span, which follows `head`."""
-        return self._rebuilt(self._links(head), self._tables)
+        turns, links = self._links(head)
+        return self._rebuilt(turns, links, self._tables)
 
     def order_turns(self, head: Head) -> Iterator[Sealed]:
         """Only the turns that touch orders or control; the rest is not even unpacked."""
-        links = self._links(head)
-        links = links.filter(links["orders"])
-        numbers = links["number"].combine_chunks()
+        turns, links = self._links(head)
+        rows = [row for row, touches in enumerate(turns["orders"].to_pylist()) if touches]
+        numbers = to_ints(turns["number"])[rows]
         events = {
-            tag: table.filter(pc.is_in(table["turn"], numbers))
+            tag: _chosen(table, np.isin(to_ints(table["turn"]), numbers))
             for tag, table in self._tables.items()
             if tag != TURNS
         }
-        return self._rebuilt(links, events)
+        chosen = _chosen(turns, np.isin(to_ints(turns["number"]), numbers))
+        return self._rebuilt(chosen, [links[row] for row in rows], events)
 
-    def _links(self, head: Head) -> pa.Table:
-        """The turns with the hashes that each of them names."""
+    def _links(self, head: Head) -> tuple[pa.Table, list[Link]]:
+        """The turns, and the two hashes that each of them names."""
         turns = self._tables[TURNS]
         try:
             turns = turns.select(TURN_COLUMNS.names).cast(TURN_COLUMNS).combine_chunks()
@@ -151,18 +154,16 @@ class SpanReader:
             raise self._damaged(f"no file of turns: {error}") from error
         if any(turns[name].null_count for name in TURN_COLUMNS.names if name != "payload"):
             raise self._damaged("a turn lacks a value")
-        self._check_numbers(turns["number"].to_numpy(), head)
-        hashes = turns["hash"].to_pylist()
-        orders, before = [], head.orders_hash
-        for touches, digest in zip(turns["orders"].to_pylist(), hashes, strict=True):
-            orders.append(before if touches else b"")
-            before = digest if touches else before
-        previous = pa.array([head.hash, *hashes[:-1]], pa.binary())
-        return turns.append_column("previous", previous).append_column(
-            "previous_orders", pa.array(orders, pa.binary())
-        )
+        self._check_numbers(to_ints(turns["number"]), head)
+        links = []
+        before, orders = head.hash, head.orders_hash
+        hashes, touching = turns["hash"].to_pylist(), turns["orders"].to_pylist()
+        for digest, touches in zip(hashes, touching, strict=True):
+            links.append((before, orders if touches else b""))
+            before, orders = digest, digest if touches else orders
+        return turns, links
 
-    def _check_numbers(self, numbers: Any, head: Head) -> None:
+    def _check_numbers(self, numbers: Ints, head: Head) -> None:
         wrong = np.flatnonzero(numbers != np.arange(len(numbers)) + head.number + 1)
         if len(wrong):
             row = int(wrong[0])
@@ -172,31 +173,34 @@ class SpanReader:
                 remedy=REMEDY,
             )
 
-    def _rebuilt(self, links: pa.Table, events: Mapping[str, pa.Table]) -> Iterator[Sealed]:
+    def _rebuilt(
+        self, turns: pa.Table, links: list[Link], events: Mapping[str, pa.Table]
+    ) -> Iterator[Sealed]:
         kinds = [
             Rows(table, where=f"{self._where}, {tag}")
             for tag, table in events.items()
             if tag != TURNS and table.num_rows
         ]
-        for block in _blocks(links):
-            yield from self._block(block, kinds)
+        for start, stop in _blocks(turns):
+            yield from self._block(turns.slice(start, stop - start), links[start:stop], kinds)
 
-    def _block(self, block: pa.Table, kinds: Sequence[Rows]) -> Iterator[Sealed]:
-        facts, decisions = (block[name].to_numpy() for name in ("n_facts", "n_decisions"))
+    def _block(
+        self, block: pa.Table, links: Sequence[Link], kinds: Sequence[Rows]
+    ) -> Iterator[Sealed]:
+        facts, decisions = (to_ints(block[name]) for name in ("n_facts", "n_decisions"))
         starts = np.concatenate(([0], np.cumsum(facts + decisions)))
-        slots = self._slots(block["number"].to_numpy(), starts, kinds)
-        columns = [block[name].to_pylist() for name in _ROW]
-        bounds = zip(starts.tolist(), (starts[:-1] + facts).tolist(), starts[1:].tolist(),
-                     strict=False)  # fmt: skip
-        for (*row, digest, kept), (start, middle, stop) in zip(
-            zip(*columns, strict=True), bounds, strict=True
-        ):
-            payload = kept or _encoder.encode((*row, slots[start:middle], slots[middle:stop]))
+        slots = self._slots(to_ints(block["number"]), starts, kinds)
+        bounds = (starts[:-1], starts[:-1] + facts, starts[1:])
+        columns = [block[name].to_pylist() for name in _ROW] + [each.tolist() for each in bounds]
+        for row, link in zip(zip(*columns, strict=True), links, strict=True):
+            version, number, first, time, digest, kept, start, middle, stop = row
+            events = slots[start:middle], slots[middle:stop]
+            payload = kept or _encoder.encode((version, number, first, *link, time, *events))
             if digest_of(payload) != digest:
-                raise self._damaged(f"turn {row[1]} is not what was hashed when it was written")
+                raise self._damaged(f"turn {number} is not what was hashed when it was written")
             yield Sealed(decode(payload), payload, digest)
 
-    def _slots(self, numbers: Any, starts: Any, kinds: Sequence[Rows]) -> list[Any]:
+    def _slots(self, numbers: Ints, starts: Ints, kinds: Sequence[Rows]) -> list[Any]:
         """The block's events, each in its place; what is missing stays None and breaks the hash."""
         slots: list[Any] = [None] * int(starts[-1])
         sizes = np.diff(starts)
@@ -214,19 +218,20 @@ class SpanReader:
         return LogDamaged(f"{self._where}: {what}", where=self._where, remedy=REMEDY)
 
 
-_ROW: Final = (
-    "version", "number", "first", "previous", "previous_orders", "time", "hash", "payload"
-)  # fmt: skip
+_ROW: Final = ("version", "number", "first", "time", "hash", "payload")
 
 
-def _blocks(turns: pa.Table) -> Iterator[pa.Table]:
-    """Slices of at most `READ_EVENTS_MAX` events."""
-    sizes = turns["n_facts"].to_numpy() + turns["n_decisions"].to_numpy()
-    ends = np.cumsum(sizes)
+def _chosen(table: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:
+    return table.take(from_ints(np.flatnonzero(chosen)))
+
+
+def _blocks(turns: pa.Table) -> Iterator[tuple[int, int]]:
+    """Where to cut, so that a block has at most `READ_EVENTS_MAX` events, but one turn at least."""
+    ends = np.cumsum(to_ints(turns["n_facts"]) + to_ints(turns["n_decisions"]))
     start = 0
     while start < len(ends):
         before = int(ends[start - 1]) if start else 0
         stop = int(np.searchsorted(ends, before + READ_EVENTS_MAX, side="right"))
         stop = max(stop, start + 1)
-        yield turns.slice(start, stop - start)
+        yield start, stop
         start = stop
