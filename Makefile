@@ -6,6 +6,8 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+INSTALL := $(BIN)/python -m pip install -qq --no-deps
+COMMA := ,
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -69,9 +71,11 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c '$(PYTHON_CHECK)'
 	@echo "Setting up $(VENV), once:"
 	$(call step,create it,test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV))
-	$(call step,install the locked packages (300 MB),$(BIN)/python -m pip install -qq --no-deps \
-	    --no-compile --require-hashes --only-binary :all: -r requirements.lock)
-	$(call step,install mm,$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .)
+	$(call step,bring its installer up to date,sed -n '/^pip==/$(COMMA)/[^\\]$$/p' requirements.lock \
+	    > $(VENV)/pip.lock && $(INSTALL) --require-hashes -r $(VENV)/pip.lock)
+	$(call step,install the locked packages (300 MB),$(INSTALL) --no-compile \
+	    --require-hashes --only-binary :all: -r requirements.lock)
+	$(call step,install mm,$(INSTALL) --no-build-isolation -e .)
 	$(call step,check that nothing is missing,$(BIN)/python -m pip check >/dev/null)
 	$(call step,compile the kernels,$(BIN)/mm compile >/dev/null)
 	@touch $@
