@@ -21,7 +21,8 @@ from mm.events.market import FeedGapped, FeedResynced
 from mm.events.vocabulary import Market
 from mm.gateways.audit import BookAudit
 from mm.gateways.binance_raw import MARKETS, SPOT, USDM, BinanceDecoder, BinanceRouter
-from mm.gateways.captures import Advance, CaptureFile, Line, silent
+from mm.gateways.captures import CaptureFile, Line
+from mm.gateways.compressed import Advance, silent
 from mm.gateways.definitions import FORM, Definitions, numbered
 from mm.gateways.recorder import Recorder
 from mm.gateways.totals import KEPT_MAX, Problems, Totals

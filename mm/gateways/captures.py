@@ -5,29 +5,19 @@ time, with one that runs back or one far ahead of its successor's is handed out 
 the good ones, and so is a file that ends in the middle: nothing is dropped silently.
 """
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from mm.errors import BadInput, MalformedLine
 from mm.events.units import Nanos
+from mm.gateways.compressed import CUT_OFF, Advance, blocks, existing, silent
 
-BLOCK_BYTES: Final = 1 << 17
 LINE_BYTES_MAX: Final = 1 << 24
 AHEAD_MAX: Final = 60_000_000_000
 """A line this many nanoseconds later than the next one has itself a damaged time."""
 UNITS: Final = {10: 1_000_000_000, 13: 1_000_000, 16: 1_000, 19: 1}
 """Nanoseconds in the unit of a time, by its number of digits."""
-GZIP_MAGIC: Final = b"\x1f\x8b"
-GZIP: Final = 31
-"""What zlib calls its largest window inside a gzip frame."""
-
-Advance = Callable[[int], None]
-
-
-def silent(_bytes: int) -> None:
-    """Tell nobody of progress."""
 
 
 class Line(NamedTuple):
@@ -45,11 +35,7 @@ class CaptureFile:
 
     def __init__(self, path: Path, source: int, advance: Advance = silent) -> None:
         """Read `path`; `source` breaks ties of time between files, `advance` hears of bytes."""
-        if not path.is_file():
-            raise BadInput(
-                "there is no such file", where=str(path), remedy="check the path of the capture"
-            )
-        self.path = path
+        self.path = existing(path)
         self._source = source
         self._advance = advance
         self._last = Nanos(0)
@@ -100,7 +86,7 @@ class CaptureFile:
         """Lines without their ends; a `Line` where there is an error in place of one."""
         rest, number, skipping = b"", 0, False
         try:
-            for block in self._blocks():
+            for block in blocks(self.path, self._advance):
                 *texts, rest = (rest + block).split(b"\n")
                 if skipping and texts:
                     texts, skipping = texts[1:], False
@@ -111,34 +97,8 @@ class CaptureFile:
                         number += 1
                         yield self._wrong(number, f"a line of more than {LINE_BYTES_MAX} bytes")
                     rest, skipping = b"", True
-        except (zlib.error, EOFError) as error:
+        except CUT_OFF as error:
             yield self._wrong(number + 1, f"the compressed data ends here: {error}")
             return
         if rest and not skipping:
             yield rest
-
-    def _blocks(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
-            zipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-            file.seek(0)
-            yield from self._inflated(file) if zipped else self._raw(file)
-
-    def _raw(self, file: IO[bytes]) -> Iterator[bytes]:
-        while block := file.read(BLOCK_BYTES):
-            self._advance(len(block))
-            yield block
-
-    def _inflated(self, file: IO[bytes]) -> Iterator[bytes]:
-        """Gzip members one after the other; raises `EOFError` when the last is cut off."""
-        member = zlib.decompressobj(GZIP)
-        fresh = True
-        for block in self._raw(file):
-            rest = block
-            while rest:
-                yield member.decompress(rest)
-                fresh = member.eof
-                rest = member.unused_data.lstrip(b"\0") if fresh else b""
-                if fresh:
-                    member = zlib.decompressobj(GZIP)
-        if not fresh:
-            raise EOFError("the last gzip member is cut off")

@@ -53,7 +53,10 @@ def numbered(defined: InstrumentDefined, instrument: int) -> InstrumentDefined:
 
 
 def definition(text: str) -> InstrumentDefined:
-    """Read one definition; raises `ConfigError` naming the part that is wrong."""
+    """Read one definition; raises `ConfigError` naming the part that is wrong.
+
+    A comma never stands inside a value, so that the parts need no quotes.
+    """
     name, *rest = (part.strip() for part in text.split(","))
     venue, _, symbol = name.partition(":")
     if not venue or not symbol or len(rest) < 3:  # noqa: PLR2004  Kind, tick and lot.

@@ -87,6 +87,8 @@ class Totals:
             "trades": self.counts[TradePrinted],
             "trade_size_sum": self.size * lot,
             "trade_notional_sum": self.notional * (tick * lot),
+            "candles": self.counts[CandleClosed],
+            "volume_sum": self.volume * lot,
         }
 
     def book_report(self) -> dict[str, Any]:
