@@ -26,14 +26,13 @@ from mm.events.units import TurnNumber
 from mm.log import files
 from mm.log import manifest as manifests
 from mm.log.chain import START, Head, Sealed, follow, follow_orders
-from mm.log.columns import TURNS, file_name
+from mm.log.columns import TURNS, encodings, file_name
 from mm.log.manifest import File, Kind, Manifest, Span, Stand
 from mm.log.spans import REMEDY, SpanBuilder, SpanReader
 
 SPAN_EVENTS_MAX: Final = 200_000
 SPAN_BYTES_MAX: Final = 16 * 1024 * 1024
 DAY: Final = 86_400 * 10**9
-COMPRESSION_LEVEL: Final = 3
 
 
 def is_archive(path: Path) -> bool:
@@ -208,6 +207,7 @@ class ArchiveWriter:
         Raises `WriterFenced` where the turn follows another one, and `LogFull` or `LogUnavailable`
         where a full span cannot be written.
         """
+        assert self._lock >= 0, "the archive is closed"
         if sealed.hash == self._head.hash:
             return
         if sealed.turn.previous != self._head.hash:
@@ -232,8 +232,9 @@ class ArchiveWriter:
         if self._first is None or self._last is None:
             return
         span = self._span(self._first, self._last)
-        self.manifest = self.manifest.extended(span)
-        manifests.save(self.path, self.manifest)
+        manifest = self.manifest.extended(span)
+        manifests.save(self.path, manifest)
+        self.manifest = manifest
         self._first = self._last = None
         self._builder = SpanBuilder()
 
@@ -241,8 +242,6 @@ class ArchiveWriter:
         """Write what is buffered, and let go."""
         try:
             self.flush()
-            if not is_archive(self.path):
-                manifests.save(self.path, self.manifest)
         finally:
             self.abandon()
 
@@ -291,7 +290,7 @@ class ArchiveWriter:
 
     def _write(self, path: str, tag: str, table: pa.Table) -> File:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", compression_level=COMPRESSION_LEVEL)
+        pq.write_table(table, sink, compression="zstd", compression_level=3, **encodings(table))
         content = sink.getvalue().to_pybytes()
         files.write(self.path / path, content)
         return File(
@@ -327,6 +326,7 @@ def _opened(path: Path, name: str, kind: Kind) -> Manifest:
         )
     manifest = Manifest(name=name or path.resolve().name, kind=kind)
     _sweep(path, manifest)
+    manifests.save(path, manifest)
     return manifest
 
 

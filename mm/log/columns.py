@@ -141,6 +141,16 @@ def _split(levels: list[tuple[int, ...]]) -> Sequence[pa.Array]:
     return [pa.ListArray.from_arrays(ends, from_ints(side)) for side in sides]
 
 
+def encodings(table: pa.Table) -> dict[str, Any]:
+    """How Parquet should write each column: numbers and times step slowly, levels share bytes."""
+    types = {field.name: field.type for field in table.schema}
+    texts = [name for name, kind in types.items() if pa.types.is_string(kind)]
+    ways = {name: "DELTA_BINARY_PACKED" for name, kind in types.items() if kind == pa.int64()}
+    lists = [name for name, kind in types.items() if pa.types.is_list(kind)]
+    ways |= dict.fromkeys((f"{name}.list.element" for name in lists), "BYTE_STREAM_SPLIT")
+    return {"use_dictionary": texts, "column_encoding": ways}
+
+
 class Rows:
     """The table of one kind, ready to give any of its rows as the arrays that stood on the log."""
 
