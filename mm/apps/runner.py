@@ -36,7 +36,7 @@ PUMP_BURST: Final = 64
 
 
 class Timing(msgspec.Struct):
-    """Where the real time of a turn went, in nanoseconds; the last one, and sums since the start."""
+    """Where the real time of the last turn went, in nanoseconds."""
 
     turns: int = 0
     step: int = 0
@@ -77,9 +77,9 @@ class Runner:
             self.inbox.tell(self._stop)
 
     @property
-    def stopping(self) -> bool:
-        """Whether the end was asked for."""
-        return self._stop is not None
+    def reason(self) -> str:
+        """Why the session ends, or nothing while it goes on."""
+        return self._stop.reason if self._stop is not None else ""
 
     # -- the session ---------------------------------------------------------------------------
 
@@ -100,8 +100,7 @@ class Runner:
 
     async def close(self, session: str, wall_time: Nanos) -> None:
         """The last turn."""
-        reason = self._stop.reason if self._stop is not None else "done"
-        ended = SessionEnded(session=session, reason=reason, wall_time=wall_time)
+        ended = SessionEnded(session=session, reason=self.reason, wall_time=wall_time)
         await self._turn(self._now(), (ended,))
 
     def _done(self) -> bool:

@@ -54,3 +54,22 @@ class RecordedFeed:
                 remedy="import it again with `mm import`",
             )
         return tuple(found.values())
+
+
+class SyntheticFeed:
+    """A seeded market that begins at `start`."""
+
+    def __init__(self, settings: SyntheticSettings, seed: int, start: Nanos) -> None:
+        """Choose the market; nothing is drawn yet."""
+        self._market = SyntheticMarket(settings, seed, start)
+
+    @property
+    def instruments(self) -> tuple[InstrumentDefined, ...]:
+        """The one instrument of the market."""
+        return (self._market.instrument,)
+
+    def messages(self, after: Nanos) -> Iterator[Message]:
+        """The market's messages, without end."""
+        for received, facts in self._market.messages():
+            if received > after:
+                yield Message(received, facts)

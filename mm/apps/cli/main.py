@@ -42,11 +42,11 @@ COMMANDS: Final = {
 class LazyGroup(TyperGroup):
     """Knows its commands by name and imports one only when it is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """The command groups, in the order a newcomer meets them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module that holds `cmd_name` and return its command."""
         if cmd_name not in COMMANDS:
             return None

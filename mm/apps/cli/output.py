@@ -23,6 +23,8 @@ from rich.table import Table
 from mm.errors import MmError
 
 out: Final = Console(highlight=False, soft_wrap=True)
+WHOLE_FROM: Final = 1_000
+"""From here on, decimals only distract."""
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -76,7 +78,7 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.6g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{value:,.6g}" if abs(value) < WHOLE_FROM else f"{value:,.0f}"
     return str(value)
 
 

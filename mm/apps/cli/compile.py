@@ -1,0 +1,32 @@
+"""`mm compile`: compile the kernels into the cache, so that no session ever starts cold."""
+
+import time
+from typing import Annotated, Final
+
+import typer
+
+from mm.apps.cli.output import emit_json, err
+from mm.projections.kernels import warm
+
+app = typer.Typer(add_completion=False)
+EXAMPLE: Final = """
+Example:
+
+    mm compile
+"""
+
+
+@app.command(epilog=EXAMPLE)
+def compile_kernels(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the time taken as JSON.")] = False,
+) -> None:
+    """Compile the kernels and cache them on disk."""
+    if not as_json:
+        err.print("compiling kernels …")
+    began = time.monotonic()
+    warm()
+    seconds = time.monotonic() - began
+    if as_json:
+        emit_json({"seconds": seconds})
+    else:
+        err.print(f"kernels ready in {seconds:.1f} s")

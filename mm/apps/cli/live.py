@@ -1,0 +1,166 @@
+"""`mm live CONFIG`: run a session, paper or (with a venue) real, until it ends or is stopped."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from mm.apps import config as configs
+from mm.apps.cli.output import emit_json, err, progress
+from mm.apps.config import Config
+from mm.apps.logs import desk_log
+from mm.apps.screen import Screen
+from mm.apps.session import Ended, Session, archive, recover
+from mm.apps.sessions import DeskFiles, desk_files
+from mm.apps.statistics import Statistics
+from mm.errors import ConfigError, TradingStopped
+from mm.projections.kernels import warm
+
+app = typer.Typer(add_completion=False)
+EXAMPLE: Final = """
+Example:
+
+    mm live demo.toml --paper --speed 10
+
+The feed is a recording or a synthetic market, the venue is simulated. Ctrl-C stops quoting, cancels
+everything, flushes the log and says where it is.
+"""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session came to."""
+
+    ended: Ended
+    statistics: Statistics
+    seconds: float
+    events_per_second: float
+    append_ms_p50: float
+    append_ms_p99: float
+    tick_to_durable_ms_p50: float
+    tick_to_durable_ms_p99: float
+    log: str
+
+
+@app.command(epilog=EXAMPLE)
+def live(
+    config: Annotated[Path, typer.Argument(help="TOML or YAML; docs/config.md lists every key.")],
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Trade against the simulated venue.")
+    ] = False,
+    speed: Annotated[str, typer.Option(help="1 (own pace), 10 (faster), max.")] = "",
+    seconds: Annotated[float, typer.Option(help="Stop after so many seconds (0: never).")] = -1,
+    data: Annotated[Path | None, typer.Option(help="Directory of all desks.")] = None,
+    rearm: Annotated[str, typer.Option(help="Lift a halt; say what was found.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Run a session from a config file."""
+    overrides: dict[str, Any] = {}
+    if speed:
+        overrides["feed.speed"] = speed
+    if seconds >= 0:
+        overrides["duration"] = f"{seconds:g}s"
+    loaded = configs.load(config, os.environ, overrides)
+    if not paper:
+        raise ConfigError(
+            "there is no venue adapter in this version",
+            where="mm live",
+            remedy="add --paper to trade against the simulated venue",
+        )
+    report = run(play(loaded, data, rearm))
+    show(report, as_json=as_json)
+    if report.ended.halted:
+        raise TradingStopped(
+            f"the desk is halted: {report.ended.halted}. {report.ended.faulted}",
+            where=report.log,
+            remedy="`mm log show` has the turn; start again with --rearm once it is understood",
+        )
+
+
+def run(coroutine: Any) -> Any:
+    """Run to completion on uvloop where there is one."""
+    if sys.platform == "win32":
+        return asyncio.run(coroutine)
+    import uvloop
+
+    return uvloop.run(coroutine)
+
+
+def warm_kernels() -> None:
+    """Load the compiled kernels; says so when that means compiling."""
+    with progress("compiling kernels (first use)", None):
+        warm()
+
+
+async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
+    """One session from the first turn to the last, and its closed span in the archive."""
+    files = desk_files(config.desk, data)
+    warm_kernels()
+    async with desk_log(config.desk, files, config.log.sync) as log:
+        with progress("reading the log", None):
+            engine, recovery = await recover(log)
+        session = Session(config, log, engine)
+        if recovery.turns:
+            err.print(f"[dim]recovered {recovery.events:,} events in {recovery.seconds:.2f} s[/]")
+        title = f"mm · paper · {config.desk}"
+        with Screen(engine, title, config.status_every.nanos / 1e9) as screen:
+            session.runner.on_turn.append(screen.turn)
+            ended = await session.run("paper", rearm)
+        report = _report(ended, screen, files)
+        with progress("archiving", ended.events) as advance:
+            await archive(log, files, config.desk, advance)
+    return report
+
+
+def _report(ended: Ended, screen: Screen, files: DeskFiles) -> Report:
+    meter = screen.meter
+    return Report(
+        ended=ended,
+        statistics=screen.numbers,
+        seconds=meter.seconds,
+        events_per_second=meter.events / meter.seconds,
+        append_ms_p50=meter.milliseconds(0.5, durable=False),
+        append_ms_p99=meter.milliseconds(0.99, durable=False),
+        tick_to_durable_ms_p50=meter.milliseconds(0.5, durable=True),
+        tick_to_durable_ms_p99=meter.milliseconds(0.99, durable=True),
+        log=str(files.root),
+    )
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print the final statistics."""
+    if as_json:
+        emit_json(report)
+        return
+    numbers, ended = report.statistics, report.ended
+    err.rule(f"session {ended.session} ended: {ended.reason}", align="left")
+    for each in numbers.standings:
+        held = f"{each.position:+f} {each.base} @ {each.entry:f}" if each.position else "flat"
+        err.print(f"[bold]{each.strategy}[/] on {each.instrument}")
+        err.print(f"  position     {held}")
+        err.print(
+            f"  fills        {each.fills:,} ({each.maker_fills:,} maker), bought {each.bought} "
+            f"and sold {each.sold} {each.base}"
+        )
+        err.print(
+            f"  P&L          [bold]{each.total:+f} {each.currency}[/] = realised "
+            f"{each.realised:+f} + unrealised {each.unrealised:+f} - fees {each.fees:f} "
+            f"+ funding {each.funding:f}"
+        )
+    err.print(
+        f"  orders       {numbers.orders:,} placed, {numbers.open} open, hedges {numbers.hedges}"
+    )
+    err.print(
+        f"  log          {numbers.turns:,} turns, {numbers.events:,} events, "
+        f"{report.events_per_second:,.0f} events/s"
+    )
+    err.print(
+        f"  durable in   p50 {report.append_ms_p50:.2f} ms, p99 {report.append_ms_p99:.2f} ms "
+        f"(append); tick to durable p50 {report.tick_to_durable_ms_p50:.2f} ms, "
+        f"p99 {report.tick_to_durable_ms_p99:.2f} ms"
+    )
+    err.print(f"  state        {ended.digest[:16]}…")
+    err.print(f"  log is in    {report.log}")

@@ -1,0 +1,246 @@
+"""One paper session from a configuration: everything is built here, in the order it is needed.
+
+Read the log, rebuild the state, open the account, ask it what it knows, then let the runner run.
+What is wrong with the configuration is found before anything is touched.
+"""
+
+import asyncio
+import contextlib
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from mm import __version__
+from mm.apps.clock import Clock, FeedClock, PacedClock
+from mm.apps.config import Config, RecordingFeedConfig
+from mm.apps.inbox import Inbox
+from mm.apps.runner import Runner, pump
+from mm.apps.sessions import DeskFiles, find
+from mm.engine.core import Engine
+from mm.engine.settings import EngineSettings, limits_of, strategy_of
+from mm.errors import ConfigError, SessionError, TradingStopped
+from mm.events.instrument import ContractKind, InstrumentDefined
+from mm.events.session import SessionStarted, TradingRearmed
+from mm.events.units import InstrumentId, Lots, Nanos
+from mm.events.vocabulary import Fact
+from mm.gateways.base import Feed
+from mm.gateways.paper import PaperGateway
+from mm.gateways.recorded import RecordedFeed, SyntheticFeed
+from mm.log.archive import ArchiveWriter
+from mm.log.base import Log
+
+STEP: Final = Nanos(1)
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """What was read from the log before the session began."""
+
+    turns: int
+    events: int
+    seconds: float
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session ended."""
+
+    session: str
+    reason: str
+    turns: int
+    events: int
+    digest: str
+    halted: str
+    faulted: str
+
+
+def feed_of(config: Config, start: Nanos) -> Feed:
+    """The feed that the configuration names."""
+    chosen = config.feed
+    if isinstance(chosen, RecordingFeedConfig):
+        return RecordedFeed(find(chosen.path))
+    return SyntheticFeed(chosen.market, config.seed, start)
+
+
+def check(settings: EngineSettings, instruments: tuple[InstrumentDefined, ...]) -> None:
+    """Refuse strategies whose instrument the feed lacks, or whose sizes it cannot express."""
+    known = {each.name: each for each in instruments}
+    for name, strategy in settings.strategies.items():
+        instrument = known.get(strategy.instrument)
+        if instrument is None:
+            raise ConfigError(
+                f"strategy {name} quotes {strategy.instrument}, which the feed does not carry",
+                where=f"strategies.{name}.instrument",
+                remedy=f"choose one of {', '.join(sorted(known))}",
+            )
+        strategy_of(name, strategy, instrument)
+        limits_of(settings.limits[strategy.instrument], instrument)
+
+
+async def recover(log: Log) -> tuple[Engine, Recovery]:
+    """The engine's state as the log has it: every turn folded as it was recorded."""
+    began = time.monotonic()
+    engine = Engine()
+    async for sealed in log.read():
+        engine.fold(sealed.turn)
+    return engine, Recovery(engine.turns, engine.events, time.monotonic() - began)
+
+
+def opening(
+    config: Config,
+    session: str,
+    mode: str,
+    instruments: tuple[InstrumentDefined, ...],
+    wall_time: Nanos,
+) -> tuple[Fact, ...]:
+    """The facts of a session's first turn."""
+    started = SessionStarted(
+        session=session,
+        desk=config.desk,
+        mode=mode,
+        code_version=__version__,
+        config=config.as_json(),
+        config_hash=config.fingerprint(),
+        seed=config.seed,
+        wall_time=wall_time,
+        python=platform.python_version(),
+    )
+    return (started, *instruments)
+
+
+def paper_account(
+    config: Config, engine: Engine, instruments: tuple[InstrumentDefined, ...], at: Nanos
+) -> PaperGateway:
+    """The paper account, holding what the log says an earlier session left in it."""
+    gateway = PaperGateway(config.paper, config.seed)
+    for instrument in instruments:
+        gateway.define(at, instrument)
+    positions: dict[InstrumentId, tuple[Lots, Decimal]] = {}
+    for (wallet, number, _), account in engine.state.ledger.accounts.items():
+        if wallet == config.paper.wallet and account.position.net:
+            kind = _kind(engine, number)
+            positions[number] = (account.position.net, account.position.entry(kind))
+    assets = engine.state.balances.assets
+    balances = {
+        asset: free + locked
+        for (wallet, asset), (free, locked) in assets.items()
+        if wallet == config.paper.wallet
+    }
+    gateway.restore(positions, balances)
+    return gateway
+
+
+def _kind(engine: Engine, number: InstrumentId) -> ContractKind:
+    return engine.state.ledger.instruments[number].kind
+
+
+class Session:
+    """A runner with its feed, wired; `run` plays it to its end."""
+
+    def __init__(self, config: Config, log: Log, engine: Engine) -> None:
+        """Build everything that stands around the runner; refuses what cannot work."""
+        self.config = config
+        wall = Nanos(time.time_ns())
+        self._feed = feed_of(config, Nanos(max(wall, engine.at + STEP)))
+        check(config.engine, self._feed.instruments)
+        self._messages = self._feed.messages(engine.at)
+        self._first = next(self._messages, None)
+        if self._first is None:
+            raise SessionError(
+                "the recording has nothing after where this desk's log ends",
+                where=str(getattr(config.feed, "path", "feed")),
+                remedy="choose another desk, or a longer recording",
+            )
+        start = Nanos(max(self._first.received, engine.at))
+        speed = config.speed
+        self.clock: Clock = FeedClock(start) if speed is None else PacedClock(start, speed)
+        self.inbox = Inbox()
+        gateway = paper_account(config, engine, self._feed.instruments, start)
+        self.runner = Runner(log, engine, gateway, self.clock, self.inbox)
+        self.name = f"{config.desk}-{engine.turns + 1}"
+        self._wall = wall
+
+    async def run(self, mode: str, rearm: str = "") -> Ended:
+        """Play the session to its end, however it is asked to end."""
+        runner, engine = self.runner, self.runner.engine
+        self._refuse_halted(rearm)
+        facts = opening(self.config, self.name, mode, self._feed.instruments, self._wall)
+        if rearm:
+            facts = (*facts, TradingRearmed(who="operator", reason=rearm))
+        await runner.open(facts)
+        assert self._first is not None, "checked when built"
+        first = self._first
+        await self.inbox.put(first.received, first.facts)
+        pumping = asyncio.create_task(pump(self._messages, self.inbox, self.clock))
+        pumping.add_done_callback(lambda _task: self.inbox.end())
+        with _signals(runner), _timer(self.config, runner):
+            await runner.run()
+        pumping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await pumping
+        await runner.close(self.name, Nanos(time.time_ns()))
+        return Ended(
+            session=self.name,
+            reason=runner.reason,
+            turns=engine.turns,
+            events=engine.events,
+            digest=engine.digest(),
+            halted=engine.state.health.halted,
+            faulted=runner.faulted,
+        )
+
+    def _refuse_halted(self, rearm: str) -> None:
+        halted = self.runner.engine.state.health.halted
+        if halted and not rearm:
+            raise TradingStopped(
+                f"this desk is halted: {halted}",
+                where=self.config.desk,
+                remedy="find out why, then start again with --rearm 'what you found'",
+            )
+
+
+@contextlib.contextmanager
+def _signals(runner: Runner) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for an orderly end; the second one is left to Python."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stop_once, loop, runner, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _stop_once(loop: asyncio.AbstractEventLoop, runner: Runner, number: signal.Signals) -> None:
+    runner.stop("operator", signal.Signals(number).name)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(each)
+
+
+@contextlib.contextmanager
+def _timer(config: Config, runner: Runner) -> Iterator[None]:
+    seconds = config.duration.nanos / 1e9
+    if not seconds:
+        yield
+        return
+    handle = asyncio.get_running_loop().call_later(
+        seconds, runner.stop, "runner", f"{config.duration} have passed"
+    )
+    try:
+        yield
+    finally:
+        handle.cancel()
+
+
+async def archive(log: Log, files: DeskFiles, name: str, tick: Callable[[int], None]) -> Path:
+    """Copy what the archive lacks from the log, reading back what was stored."""
+    with ArchiveWriter(files.archive, name=name, kind="session") as writer:
+        async for sealed in log.read(writer.head.number):
+            writer.append(sealed)
+            tick(sealed.turn.size)
+    return files.archive

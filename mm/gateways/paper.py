@@ -1,0 +1,107 @@
+"""The simulated venue behind the gateway's port: what paper trading and backtests trade against.
+
+It hears each market fact at the time it was received, commands at the time they left. Those times
+never run back for it, whatever order turns and sends come in.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+from mm.events.account import AccountReconciled
+from mm.events.base import MarketEvent
+from mm.events.instrument import InstrumentDefined
+from mm.events.orders import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    OrderResolved,
+    OrderSubmitted,
+    PlaceOrder,
+)
+from mm.events.units import InstrumentId, Lots, Nanos, OrderId
+from mm.events.vocabulary import Fact, Intent
+from mm.projections.orders import Order
+from mm.sim.paper import PaperSettings, PaperVenue
+
+_COMMANDS: Final[dict[type, str]] = {
+    PlaceOrder: "place",
+    AmendOrder: "amend",
+    CancelOrder: "cancel",
+    CancelAll: "cancel_all",
+}
+
+
+class PaperGateway:
+    """One paper account."""
+
+    def __init__(self, settings: PaperSettings, seed: int) -> None:
+        """Open the account."""
+        self._venue = PaperVenue(settings, seed)
+        self._wallet = settings.wallet
+        self._last = Nanos(0)
+
+    def define(self, at: Nanos, instrument: InstrumentDefined) -> None:
+        """List an instrument."""
+        self._venue.hear(self._at(at), instrument)
+
+    def restore(
+        self,
+        positions: dict[InstrumentId, tuple[Lots, Decimal]],
+        balances: dict[str, Decimal],
+    ) -> None:
+        """Give the account what an earlier session left in it."""
+        self._venue.restore(positions, balances)
+
+    def observe(self, at: Nanos, facts: tuple[Fact, ...]) -> None:
+        """Pass the market on, each fact at the time it was received."""
+        del at
+        for fact in facts:
+            if isinstance(fact, MarketEvent):
+                self._venue.hear(self._at(getattr(fact, "received", self._last)), fact)
+
+    def send(self, at: Nanos, intent: Intent) -> tuple[Fact, ...]:
+        """Enqueue a command; the venue hears it after the entry latency."""
+        at = self._at(at)
+        self._venue.submit(at, intent)
+        order_id = OrderId("") if isinstance(intent, CancelAll) else intent.order_id
+        return (
+            OrderSubmitted(
+                order_id=order_id,
+                instrument=intent.instrument,
+                command=_COMMANDS[type(intent)],
+                sent=at,
+            ),
+        )
+
+    def due(self) -> Nanos | None:
+        """When the venue has something to do or to say."""
+        return self._venue.due()
+
+    def poll(self, at: Nanos) -> tuple[Fact, ...]:
+        """What reached us by `at`."""
+        return tuple(self._venue.advance(self._at(at)))
+
+    def reconcile(self, at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
+        """Evidence on each live order, the account, and that both were asked for."""
+        at = self._at(at)
+        resolved = [self._resolved(at, order) for order in live]
+        done = AccountReconciled(
+            wallet=self._wallet, orders=len(live), differences=len(resolved), received=at
+        )
+        return (*resolved, *self._venue.report(at), done)
+
+    def _resolved(self, at: Nanos, order: Order) -> OrderResolved:
+        known = self._venue.query(order.order_id)
+        return OrderResolved(
+            order_id=order.order_id,
+            instrument=order.instrument,
+            resolution=known.resolution,
+            filled=known.filled,
+            evidence=known.evidence,
+            received=at,
+            venue_time=at,
+        )
+
+    def _at(self, at: Nanos) -> Nanos:
+        self._last = max(self._last, at)
+        return self._last
