@@ -9,8 +9,8 @@ is heard in the next. The result is a session of the same kind as a live one.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from mm.apps.sending import places_last
 from mm.engine.core import Engine
-from mm.events.orders import CancelAll, CancelOrder
 from mm.events.session import EngineFaulted, SessionEnded, StopRequested
 from mm.events.turn import TURN_FACTS_MAX
 from mm.events.units import SECONDS, Nanos
@@ -93,8 +93,6 @@ class Backtest:
 
     def _send(self, at: Nanos, decisions: tuple[Decision, ...]) -> None:
         intents = [decision for decision in decisions if isinstance(decision, INTENTS)]
-        for intent in sorted(
-            intents, key=lambda each: not isinstance(each, CancelOrder | CancelAll)
-        ):
+        for intent in sorted(intents, key=places_last):
             self._pending.extend(self._gateway.send(at, intent))
         self._faulted |= any(isinstance(each, EngineFaulted) for each in decisions)

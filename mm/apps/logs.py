@@ -28,19 +28,19 @@ async def desk_log(desk: str, files: DeskFiles, sync: str) -> AsyncIterator[JetS
     """The log of a desk, checked, ready for its one writer."""
     external = access.from_environment(os.environ)
     if external is not None:
-        async with _on(external, desk, files) as log:
+        async with _on(external, desk) as log:
             yield log
         return
     files.root.mkdir(parents=True, exist_ok=True)
     async with (
         EmbeddedServer(files.store, sync=sync) as server,
-        _on(server.access, desk, files) as log,
+        _on(server.access, desk) as log,
     ):
         yield log
 
 
 @asynccontextmanager
-async def _on(way: access.Access, desk: str, files: DeskFiles) -> AsyncIterator[JetStreamLog]:
+async def _on(way: access.Access, desk: str) -> AsyncIterator[JetStreamLog]:
     nc = await connect(way, LINK)
     try:
         log = await JetStreamLog.open(nc, streams.load(desk))
@@ -73,7 +73,7 @@ async def reading(files: DeskFiles) -> AsyncIterator[JetStreamLog]:
     """A desk's log, to read: from the server that runs, or from one started for the purpose."""
     running = observe(files.store)
     if running is not None:
-        async with _on(running, files.root.name, files) as log:
+        async with _on(running, files.root.name) as log:
             yield log
         return
     if not files.store.is_dir():
@@ -82,6 +82,6 @@ async def reading(files: DeskFiles) -> AsyncIterator[JetStreamLog]:
         )
     async with (
         EmbeddedServer(files.store) as server,
-        _on(server.access, files.root.name, files) as log,
+        _on(server.access, files.root.name) as log,
     ):
         yield log

@@ -20,11 +20,14 @@ from mm.apps.cli.output import err
 from mm.apps.runner import Timing
 from mm.apps.statistics import Standing, Statistics, line, own_quotes, statistics
 from mm.engine.core import Engine
+from mm.events.instrument import InstrumentDefined
 from mm.events.orders import OrderFilled, PlaceOrder
 from mm.events.units import InstrumentId
 from mm.log.chain import Sealed
+from mm.projections.orders import Order
 
 DEPTH: Final = 5
+OWN_SHOWN: Final = 3
 FILLS_SHOWN: Final = 6
 REFRESH_SECONDS: Final = 0.25
 SAMPLES_MAX: Final = 4_096
@@ -138,29 +141,17 @@ class Screen:
         table = Table(title=instrument.name, box=None, title_justify="left")
         for column in ("own", "size", "price", "size ", "own "):
             table.add_column(column, justify="right", min_width=9)
-        for order in reversed(asks[:3]):
+        rungs = _rungs(book.asks(DEPTH), asks[:OWN_SHOWN])
+        for price in sorted(rungs, reverse=True):
+            shown, own = rungs[price]
+            size = f"{instrument.size(shown)}" if shown else ""
+            table.add_row("", "", f"[red]{instrument.price(price)}[/]", size, _own(own, instrument))
+        rungs = _rungs(book.bids(DEPTH), bids[:OWN_SHOWN])
+        for price in sorted(rungs, reverse=True):
+            shown, own = rungs[price]
+            size = f"{instrument.size(shown)}" if shown else ""
             table.add_row(
-                "",
-                "",
-                f"[red]{instrument.price(order.price)}[/]",
-                "",
-                _own(order, instrument.lot_size),
-            )
-        for price, size in reversed(book.asks(DEPTH)):
-            table.add_row(
-                "", "", f"[red]{instrument.price(price)}[/]", f"{instrument.size(size)}", ""
-            )
-        for price, size in book.bids(DEPTH):
-            table.add_row(
-                "", f"{instrument.size(size)}", f"[green]{instrument.price(price)}[/]", "", ""
-            )
-        for order in bids[:3]:
-            table.add_row(
-                _own(order, instrument.lot_size),
-                "",
-                f"[green]{instrument.price(order.price)}[/]",
-                "",
-                "",
+                _own(own, instrument), size, f"[green]{instrument.price(price)}[/]", "", ""
             )
         return table
 
@@ -192,10 +183,20 @@ class Screen:
         )
 
 
-def _own(order: object, lot_size: Decimal) -> str:
-    leaves = getattr(order, "leaves", 0) * lot_size
-    mark = "" if getattr(order, "resting", False) else " …"
-    return f"[bold yellow]{leaves}{mark}[/]"
+def _rungs(levels: list[tuple[int, int]], own: list[Order]) -> dict[int, tuple[int, list[Order]]]:
+    """Displayed size and own orders by price."""
+    rungs: dict[int, tuple[int, list[Order]]] = {price: (size, []) for price, size in levels}
+    for order in own:
+        rungs.setdefault(order.price, (0, []))[1].append(order)
+    return rungs
+
+
+def _own(orders: list[Order], instrument: InstrumentDefined) -> str:
+    """Own size at a price; dots while an order is on its way in or out."""
+    if not orders:
+        return ""
+    moving = "" if all(order.resting for order in orders) else " …"
+    return f"[bold yellow]{instrument.size(sum(order.leaves for order in orders))}{moving}[/]"
 
 
 def _standing(each: Standing) -> Text:

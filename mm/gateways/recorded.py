@@ -10,6 +10,7 @@ from mm.events.session import TimerFired
 from mm.events.units import Nanos
 from mm.gateways.base import Message
 from mm.log.archive import Archive
+from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
 
 
 class RecordedFeed:

@@ -52,9 +52,7 @@ def demo(
         emit_json({"session": report, "verified": result})
     else:
         show_verified(result)
-        err.print(
-            f"\nLook further:  [bold]mm log show {files.root}[/]   "
-            f'[bold]mm query "SELECT * FROM fills" --session {files.root}[/]'
-        )
+        err.print(f"\nLook further:  [bold]mm log stats {files.root}[/]")
+        err.print(f"               [bold]mm query 'FROM fills' --session {files.root}[/]")
     if result.verification.difference is not None:
         raise ReplayDiverged("the demo did not replay", where=str(files.root))
