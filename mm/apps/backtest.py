@@ -9,12 +9,12 @@ is heard in the next. The result is a session of the same kind as a live one.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from mm.apps.sending import places_last
+from mm.apps.sending import leaving
 from mm.engine.core import Engine
 from mm.events.session import EngineFaulted, SessionEnded, StopRequested
 from mm.events.turn import TURN_FACTS_MAX
 from mm.events.units import SECONDS, Nanos
-from mm.events.vocabulary import INTENTS, Decision, Fact
+from mm.events.vocabulary import Decision, Fact
 from mm.gateways.base import Gateway, Message
 from mm.log.chain import START, Head, Sealed, advance, seal
 
@@ -92,7 +92,6 @@ class Backtest:
         return sealed
 
     def _send(self, at: Nanos, decisions: tuple[Decision, ...]) -> None:
-        intents = [decision for decision in decisions if isinstance(decision, INTENTS)]
-        for intent in sorted(intents, key=places_last):
+        for intent in leaving(decisions):
             self._pending.extend(self._gateway.send(at, intent))
         self._faulted |= any(isinstance(each, EngineFaulted) for each in decisions)

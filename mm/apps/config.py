@@ -10,6 +10,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -25,7 +26,8 @@ from mm.engine.settings import (
     validate,
 )
 from mm.errors import ConfigError
-from mm.sim.paper import PaperSettings
+from mm.sim.settings import PRESETS, Latency, PaperSettings
+from mm.sim.settings import validate as validate_paper
 from mm.sim.synthetic import SyntheticSettings
 
 PREFIX: Final = "MM_"
@@ -64,6 +66,35 @@ class SyntheticFeedConfig(
 FeedConfig = RecordingFeedConfig | SyntheticFeedConfig
 
 
+class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The simulated venue: latency by name (`none`, `fast` 1 ms, `seeds` 50 to 200 ms) or given.
+
+    A given latency is uniform from its first to its second duration.
+    """
+
+    wallet: str = "main"
+    latency: str = "fast"
+    entry: tuple[Duration, Duration] | None = None
+    response: tuple[Duration, Duration] | None = None
+    open_orders_max: int = 200
+    balances: dict[str, Decimal] | None = None
+
+    @property
+    def settings(self) -> PaperSettings:
+        """The same, in the simulated venue's units; `latency` must be a preset's name."""
+        return PaperSettings(
+            wallet=self.wallet,
+            entry=_latency(self.entry, self.latency),
+            response=_latency(self.response, self.latency),
+            open_orders_max=self.open_orders_max,
+            balances=self.balances,
+        )
+
+
+def _latency(given: tuple[Duration, Duration] | None, preset: str) -> Latency:
+    return PRESETS[preset] if given is None else Latency(given[0].nanos, given[1].nanos)
+
+
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the log is and how durable: embedded unless NATS_URL is set."""
 
@@ -78,7 +109,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     feed: FeedConfig
     strategies: dict[str, StrategySettings]
     limits: dict[str, LimitSettings]
-    paper: PaperSettings = PaperSettings()
+    paper: PaperConfig = PaperConfig()
     log: LogConfig = LogConfig()
     seed: int = 1
     duration: Duration = Duration("0s")
@@ -200,4 +231,11 @@ def _check(config: Config, where: str) -> None:
             where=where,
             remedy="write a number above zero, or max",
         )
+    if config.paper.latency not in PRESETS:
+        raise ConfigError(
+            f"paper.latency = {config.paper.latency!r} is no preset",
+            where=where,
+            remedy=f"use one of {', '.join(PRESETS)}, or give entry and response",
+        )
+    validate_paper(config.paper.settings)
     validate(config.engine)

@@ -16,7 +16,7 @@ import msgspec
 from mm.apps.clock import Clock, FeedClock, sleep_until
 from mm.apps.inbox import Inbox
 from mm.apps.outage import Outage
-from mm.apps.sending import places_last
+from mm.apps.sending import leaving
 from mm.engine.core import Engine
 from mm.errors import LogUnavailable
 from mm.events.base import MarketEvent
@@ -24,7 +24,7 @@ from mm.events.orders import CancelAll, CancelOrder
 from mm.events.session import EngineFaulted, SessionEnded, StopRequested
 from mm.events.turn import TURN_FACTS_MAX
 from mm.events.units import MILLIS, SECONDS, Nanos
-from mm.events.vocabulary import INTENTS, Decision, Fact
+from mm.events.vocabulary import Decision, Fact
 from mm.gateways.base import Gateway
 from mm.log.base import Log
 from mm.log.chain import Sealed, advance, seal
@@ -191,8 +191,7 @@ class Runner:
 
     def _act(self, decisions: Iterable[Decision], *, late: bool) -> None:
         """Intents leave, cancels first; a decision older than an outage is dropped, not sent."""
-        intents = [decision for decision in decisions if isinstance(decision, INTENTS)]
-        for intent in sorted(intents, key=places_last):
+        for intent in leaving(decisions):
             at = self._now()
             if late and not isinstance(intent, CancelOrder | CancelAll):
                 self.inbox.tell(self._outage.unsent(intent, at))

@@ -1,9 +1,20 @@
-"""In which order the intents of one turn leave: live and in a backtest alike."""
+"""Which intents of a turn leave, and in which order: live and in a backtest alike."""
 
-from mm.events.orders import CancelAll, CancelOrder
-from mm.events.vocabulary import Intent
+from collections.abc import Iterable
+
+from mm.events.orders import AmendOrder, CancelAll, CancelOrder, PlaceOrder
+from mm.events.vocabulary import Decision, Intent
 
 
-def places_last(intent: Intent) -> bool:
-    """The sort key that lets cancels leave before anything that adds risk."""
+def leaving(decisions: Iterable[Decision]) -> list[Intent]:
+    """The intents, cancels before anything that adds risk; nothing else ever leaves."""
+    intents = [
+        decision
+        for decision in decisions
+        if isinstance(decision, PlaceOrder | AmendOrder | CancelOrder | CancelAll)
+    ]
+    return sorted(intents, key=_adds_risk)
+
+
+def _adds_risk(intent: Intent) -> bool:
     return not isinstance(intent, CancelOrder | CancelAll)

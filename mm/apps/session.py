@@ -116,7 +116,7 @@ def paper_account(
     config: Config, engine: Engine, instruments: tuple[InstrumentDefined, ...], at: Nanos
 ) -> PaperGateway:
     """The paper account, holding what the log says an earlier session left in it."""
-    gateway = PaperGateway(config.paper, config.seed)
+    gateway = PaperGateway(config.paper.settings, config.seed)
     for instrument in instruments:
         gateway.define(at, instrument)
     positions: dict[InstrumentId, tuple[Lots, Decimal]] = {}

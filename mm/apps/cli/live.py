@@ -48,6 +48,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 @app.command(epilog=EXAMPLE)
 def live(
     config: Annotated[Path, typer.Argument(help="TOML or YAML; docs/config.md lists every key.")],
+    *,
     paper: Annotated[
         bool, typer.Option("--paper", help="Trade against the simulated venue.")
     ] = False,

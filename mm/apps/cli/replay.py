@@ -158,7 +158,7 @@ def backtested(config: Config, path: Path, session: Path | None) -> Backtested:
     """Play the whole recording; the session's log is written when `session` is given."""
     feed = RecordedFeed(path)
     check(config.engine, feed.instruments)
-    gateway = PaperGateway(config.paper, config.seed)
+    gateway = PaperGateway(config.paper.settings, config.seed)
     messages = feed.messages(Nanos(0))
     for instrument in feed.instruments:
         gateway.define(Nanos(0), instrument)
