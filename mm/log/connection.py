@@ -198,7 +198,7 @@ class _Watcher:
         if self.connected:
             self._on_change(LinkChange.FAULT, self.last)
         elif (hopeless := _hopeless(error, self._access)) is not None:
-            raise hopeless from None  # The frames below hold secrets.
+            raise hopeless from None  # It says all that nats-py's own error does.
 
     async def lost(self) -> None:
         self._tell(LinkChange.LOST)

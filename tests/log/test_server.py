@@ -30,7 +30,9 @@ from mm.log import connection, program, store
 from mm.log.server import EmbeddedServer, ServerOptions, observe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Killed = Callable[[Path, str], int]
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -67,14 +69,30 @@ async def gone(pid: int, seconds: float = 5.0) -> bool:
     return not alive(pid)
 
 
-def killed_parent(store: Path, how: str) -> int:
+@pytest.fixture
+def killed_parent() -> Iterator[Killed]:
     """Run a process that embeds a server, kill -9 it, and tell the server's pid."""
-    command = [sys.executable, "-c", PARENT, str(store), how]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as parent:
-        assert parent.stdout is not None
-        server = int(parent.stdout.readline())
-        parent.kill()
-    return server
+    servers = []
+
+    def kill(store: Path, how: str) -> int:
+        command = [sys.executable, "-c", PARENT, str(store), how]
+        root = Path(__file__).parents[2]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as parent:
+            assert parent.stdout is not None
+            servers.append(int(parent.stdout.readline()))
+            parent.kill()
+        return servers[-1]
+
+    yield kill
+    for pid in filter(alive, servers):
+        os.kill(pid, signal.SIGKILL)
+
+
+async def not_recognised(directory: Path, record: str) -> None:
+    """Expect that the orphan is not found by this record, and the store not taken."""
+    (directory / "server.pid").write_text(record)
+    with pytest.raises(StoreLocked, match="not recognised"):
+        await EmbeddedServer(directory, options=ServerOptions(stop_seconds_max=0.05)).start()
 
 
 @contextmanager
@@ -175,13 +193,13 @@ async def test_data_survives_a_stop(tmp_path: Path) -> None:
 
 
 @linux
-async def test_dies_with_parent(tmp_path: Path) -> None:
+async def test_dies_with_parent(tmp_path: Path, killed_parent: Killed) -> None:
     """A kill -9 of the parent takes the server with it."""
     assert await gone(killed_parent(tmp_path / "store", "dies"))
 
 
 @linux
-async def test_orphan_is_stopped(tmp_path: Path) -> None:
+async def test_orphan_is_stopped(tmp_path: Path, killed_parent: Killed) -> None:
     """A server that outlived its parent is stopped by the next start, which finds its data."""
     orphan = killed_parent(tmp_path / "store", "survives")
     assert alive(orphan)
@@ -194,7 +212,7 @@ async def test_orphan_is_stopped(tmp_path: Path) -> None:
 
 
 @linux
-async def test_frozen_orphan_is_killed(tmp_path: Path) -> None:
+async def test_frozen_orphan_is_killed(tmp_path: Path, killed_parent: Killed) -> None:
     """An orphan that does not react to a polite request is stopped by force."""
     orphan = killed_parent(tmp_path / "store", "survives")
     os.kill(orphan, signal.SIGSTOP)
@@ -203,19 +221,23 @@ async def test_frozen_orphan_is_killed(tmp_path: Path) -> None:
 
 
 @linux
-async def test_stranger_with_the_pid_is_spared(tmp_path: Path) -> None:
+async def test_stranger_with_the_pid_is_spared(tmp_path: Path, killed_parent: Killed) -> None:
     """When the recorded pid belongs to someone else by now, nobody is signalled."""
-    store = tmp_path / "store"
-    orphan = killed_parent(store, "survives")
-    truth = (store / "server.pid").read_text()
+    orphan = killed_parent(tmp_path / "store", "survives")
     with sleeper() as stranger:
-        (store / "server.pid").write_text(f"{stranger.pid} {truth.split()[1]}")
-        with pytest.raises(StoreLocked, match="not recognised"):
-            await EmbeddedServer(store, options=ServerOptions(stop_seconds_max=0.1)).start()
+        record = f"{stranger.pid} {store._start_time(stranger.pid)}"
+        await not_recognised(tmp_path / "store", record)
         assert stranger.poll() is None
-    (store / "server.pid").write_text(truth)
-    async with EmbeddedServer(store):
-        assert not alive(orphan)
+    assert alive(orphan)
+
+
+@linux
+async def test_another_start_time_is_spared(tmp_path: Path, killed_parent: Killed) -> None:
+    """A process that looks right but was started at another time is not the one recorded."""
+    orphan = killed_parent(tmp_path / "store", "survives")
+    for record in (f"{orphan} 1", f"{orphan}", "", "none 1"):
+        await not_recognised(tmp_path / "store", record)
+    assert alive(orphan)
 
 
 async def test_restart_keeps_address_and_login(tmp_path: Path) -> None:
