@@ -106,6 +106,7 @@ class Engine:
         self.events = Seq(0)
         self.at = Nanos(0)
         self._settings: EngineSettings | None = None
+        self._deadline: Nanos | None = None
         self._pull = ""
         self._pull_cause = Seq(0)
         self._changes: list[ParameterChanged] = []
@@ -116,8 +117,11 @@ class Engine:
 
     def deadline(self) -> Nanos | None:
         """When the next timer is due, or None without timers."""
+        return self._deadline
+
+    def _reschedule(self) -> None:
         due = [desk.deadline for post in self.posts.values() for desk in post.desks]
-        return min((at for at in due if at), default=None)
+        self._deadline = min((at for at in due if at), default=None)
 
     def step(self, at: Nanos, heard: tuple[Fact, ...]) -> Outcome:
         """Fold what was heard at `at`, and decide."""
@@ -184,6 +188,8 @@ class Engine:
             apply(Record(Seq(first + index), self.turns, index, self.at, fact))
 
     def _due(self, at: Nanos) -> list[TimerFired]:
+        if self._deadline is None or self._deadline > at:
+            return []
         desks = [desk for post in self.posts.values() for desk in post.desks]
         due = sorted((desk.deadline, desk.name) for desk in desks if 0 < desk.deadline <= at)
         return [TimerFired(timer=name, deadline=deadline) for deadline, name in due]
@@ -194,6 +200,7 @@ class Engine:
         self._pull = ""
         for instrument in self.state.ledger.instruments.values():
             self._open(instrument)
+        self._reschedule()
 
     def _defined(self, event: InstrumentDefined, _record: Record) -> None:
         self._open(event)
@@ -214,6 +221,7 @@ class Engine:
                 desk.schedule(self.at)
                 post.desks.append(desk)
         self.posts[instrument.instrument] = post
+        self._reschedule()
 
     def _pulled(self, event: StopRequested | TradingHalted, record: Record) -> None:
         self._pull, self._pull_cause = event.reason or "pulled", record.number
@@ -236,6 +244,7 @@ class Engine:
                 if desk.name == event.timer:
                     desk.wake(record.number)
                     desk.schedule(self.at)
+        self._reschedule()
 
     def _looked(self, event: BookSnapshot | BookDelta | QuoteUpdated, record: Record) -> None:
         post = self.posts.get(event.instrument)
@@ -394,6 +403,8 @@ class Engine:
                 desk.strategy = strategy_of(desk.name, chosen, instrument)
                 desk.wakes = desk.strategy.wakes
                 desk.memory = desk.strategy.initial()
+                desk.schedule(self.at)
+        self._reschedule()
 
     def _emit(self, decision: Decision) -> None:
         """A decision takes effect at once: an order exists from here on."""

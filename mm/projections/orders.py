@@ -221,7 +221,7 @@ class Orders:
 
     def _known(self, order_id: OrderId) -> Order | None:
         order = self.get(order_id)
-        if order is None:
+        if order is None and order_id:  # A cancel-all names no order.
             self.unmatched += 1
         return order
 
