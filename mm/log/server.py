@@ -259,7 +259,8 @@ class EmbeddedServer:
             return
         process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self.options.stop_seconds_max
-        while process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110  Nobody tells.
+        # Nobody tells us when it ends, so we look.
+        while process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(POLL_SECONDS)
         self._kill()
 
