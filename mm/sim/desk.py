@@ -1,0 +1,277 @@
+"""Where commands arrive at the venue: checks, taking, resting, amending, canceling.
+
+An order is acked before it fills; one that may not stand is rejected whole. Checks come in a fixed
+order: duplicate id, instrument, combination, filters, number of open orders, book, reduce-only,
+post-only, liquidity, funds. A taker walks what is displayed, less what we took before. It never
+meets an order of our own: what is left of it there is canceled (SELF_TRADE).
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from mm.events.instrument import ContractKind
+from mm.events.orders import (
+    AmendOrder,
+    AmendRejected,
+    CancelOrder,
+    CancelReason,
+    CancelRejected,
+    Liquidity,
+    OrderAcked,
+    OrderAmended,
+    OrderKind,
+    OrderRejected,
+    PlaceOrder,
+    RejectReason,
+    TimeInForce,
+)
+from mm.events.units import Nanos, Side
+from mm.sim.fees import EXACT
+from mm.sim.filters import combination, limit_filter, notional_filter, size_filter
+from mm.sim.funds import reservation
+from mm.sim.order import Order
+from mm.sim.pit import Pit
+
+ANY_PRICE: Final = -(1 << 61)
+"""The limit of a market order, as a key of the opposite half: every level is good enough."""
+
+
+class Sweep(msgspec.Struct):
+    """What a taker would get, best first; `blocked` where it meets an order of our own."""
+
+    levels: list[tuple[int, int]]
+    blocked: bool = False
+
+    @property
+    def size(self) -> int:
+        """Lots in all."""
+        return sum(size for _, size in self.levels)
+
+
+def sweep(pit: Pit, side: Side, limit: int, size: int) -> Sweep:
+    """Plan what an order of `side` takes down to the key `limit`, at most `size` lots."""
+    found = Sweep([])
+    own = pit.queues(side.other)
+    wall = -side * own.prices[0] if own.prices else ANY_PRICE - 1
+    for price, available in pit.book.half(side.other).offers(limit):
+        key = -side * price
+        if key < wall:
+            break
+        reachable = own.at(price)[0].front if key == wall else size
+        got = min(available, reachable, size)
+        size -= got
+        if got:
+            found.levels.append((price, got))
+        if key == wall or not size:
+            break
+    found.blocked = size > 0 and wall >= limit
+    return found
+
+
+def crosses(pit: Pit, order: Order) -> bool:
+    """Whether a limit order would meet what is displayed, or an order of our own."""
+    limit = -order.side * order.price
+    own = pit.queues(order.side.other).prices
+    return pit.book.half(order.side.other).touch >= limit or (
+        bool(own) and -order.side * own[0] >= limit
+    )
+
+
+def limit_key(side: Side, kind: OrderKind, price: int) -> int:
+    """A limit price as a key of the opposite half."""
+    return ANY_PRICE if kind is OrderKind.MARKET else -side * price
+
+
+class Desk:
+    """Receives commands; `free` tells how much of an asset nothing has locked."""
+
+    def __init__(self, free: Callable[[str], Decimal] | None) -> None:
+        """Without `free`, funds are not checked."""
+        self._free = free
+
+    def place(self, at: Nanos, pit: Pit, intent: PlaceOrder) -> None:
+        """Accept or reject an order that passed the account's own checks."""
+        order = Order(intent=intent, price=intent.price, size=intent.size)
+        limit = limit_key(order.side, intent.kind, intent.price)
+        plan = sweep(pit, order.side, limit, order.size)
+        reason = self._refusal(pit, order, plan)
+        if reason is not None:
+            reject(at, pit, intent, reason)
+            return
+        pit.orders[order.order_id] = order
+        pit.tell(
+            OrderAcked(
+                order_id=order.order_id,
+                instrument=pit.id,
+                venue_order_id=order.venue_order_id,
+                received=at,
+                venue_time=at,
+            )
+        )
+        self._take(at, pit, order, plan)
+
+    def _refusal(self, pit: Pit, order: Order, plan: Sweep) -> RejectReason | None:
+        return (
+            combination(order.intent)
+            or self._filtered(pit, order, plan)
+            or (None if pit.book.usable else RejectReason.NO_BOOK)
+            or self._unwelcome(pit, order, plan, {})
+        )
+
+    def _unwelcome(
+        self, pit: Pit, order: Order, plan: Sweep, unlocked: dict[str, Decimal]
+    ) -> RejectReason | None:
+        """What position, book and funds say; `unlocked` is what an amend sets free."""
+        if order.intent.reduce_only and order.leaves > pit.account.reducible(pit.id, order.side):
+            return RejectReason.REDUCE_ONLY
+        if order.intent.post_only and crosses(pit, order):
+            return RejectReason.POST_ONLY_CROSSED
+        return self._illiquid(order, plan) or self._unfunded(pit, order, plan, unlocked)
+
+    @staticmethod
+    def _filtered(pit: Pit, order: Order, plan: Sweep) -> RejectReason | None:
+        if pit.instrument is None:
+            return RejectReason.INSTRUMENT_CLOSED
+        if order.intent.kind is OrderKind.LIMIT:
+            return limit_filter(pit.instrument, order.price, order.size)
+        best = plan.levels[0][0] if plan.levels else 0
+        return size_filter(pit.instrument, order.size) or (
+            notional_filter(pit.instrument, best, order.size) if best else None
+        )
+
+    @staticmethod
+    def _illiquid(order: Order, plan: Sweep) -> RejectReason | None:
+        whole = order.intent.tif is TimeInForce.FOK
+        market = order.intent.kind is OrderKind.MARKET
+        if (whole and plan.size < order.size) or (market and not plan.levels):
+            return RejectReason.NO_LIQUIDITY
+        return None
+
+    def _unfunded(
+        self, pit: Pit, order: Order, plan: Sweep, unlocked: dict[str, Decimal]
+    ) -> RejectReason | None:
+        assert pit.instrument is not None, "filters come first"
+        free = self._free
+        if free is None or pit.instrument.kind is not ContractKind.SPOT:
+            return None
+        wanted = [(int(order.price), int(order.leaves))]
+        if order.intent.kind is OrderKind.MARKET:
+            wanted = plan.levels
+        for price, size in wanted:
+            asset, amount = reservation(pit.instrument, order.side, price, size)
+            unlocked[asset] = EXACT.subtract(unlocked.get(asset, Decimal(0)), amount)
+        short = any(EXACT.add(free(asset), left) < 0 for asset, left in unlocked.items())
+        return RejectReason.NO_FUNDS if short else None
+
+    def _take(self, at: Nanos, pit: Pit, order: Order, plan: Sweep) -> None:
+        """Execute a plan; what is left rests, or ends."""
+        half = pit.book.half(order.side.other)
+        for price, size in plan.levels:
+            half.take(price, pit.fill(at, order, price, size, Liquidity.TAKER))
+        if order.order_id not in pit.orders:
+            return
+        if plan.blocked:
+            pit.cancel(at, order, CancelReason.SELF_TRADE)
+        elif order.intent.kind is OrderKind.MARKET or order.intent.tif is not TimeInForce.GTC:
+            pit.cancel(at, order, CancelReason.IOC_REST)
+        else:
+            pit.rest(order)
+
+    def amend(self, at: Nanos, pit: Pit, intent: AmendOrder) -> None:
+        """Move an order; only a smaller size at the same price keeps its place."""
+        order = pit.orders.get(intent.order_id)
+        if order is None:
+            pit.tell(_amend_rejected(at, intent, RejectReason.UNKNOWN_ORDER))
+            return
+        keeps = intent.price == order.price and intent.size <= order.size
+        moved = msgspec.structs.replace(order, price=intent.price, size=intent.size)
+        plan = sweep(
+            pit, order.side, limit_key(order.side, OrderKind.LIMIT, moved.price), moved.leaves
+        )
+        reason = _unamendable(pit, moved)
+        if reason is None and not keeps:
+            reason = self._unmovable(pit, order, moved, plan)
+        if reason is not None:
+            pit.tell(_amend_rejected(at, intent, reason))
+            return
+        if not keeps:
+            pit.queues(order.side).discard(order)
+        order.price, order.size = intent.price, intent.size
+        pit.tell(_amended(at, order))
+        if not keeps:
+            self._take(at, pit, order, plan)
+
+    def _unmovable(self, pit: Pit, order: Order, moved: Order, plan: Sweep) -> RejectReason | None:
+        assert pit.instrument is not None, "it has an order"
+        if not pit.book.usable:
+            return RejectReason.NO_BOOK
+        asset, locked = reservation(pit.instrument, order.side, order.price, order.leaves)
+        return self._unwelcome(pit, moved, plan, {asset: locked})
+
+
+def _unamendable(pit: Pit, moved: Order) -> RejectReason | None:
+    assert pit.instrument is not None, "it has an order"
+    if moved.leaves <= 0:
+        return RejectReason.SIZE_TOO_SMALL
+    return limit_filter(pit.instrument, moved.price, moved.size)
+
+
+def cancel(at: Nanos, pit: Pit, intent: CancelOrder) -> None:
+    """Cancel an order; one that is gone cannot be, and the venue says so."""
+    order = pit.orders.get(intent.order_id)
+    if order is not None:
+        pit.cancel(at, order, CancelReason.REQUESTED)
+        return
+    pit.tell(
+        CancelRejected(
+            order_id=intent.order_id,
+            instrument=intent.instrument,
+            reason=RejectReason.UNKNOWN_ORDER,
+            received=at,
+            venue_time=at,
+        )
+    )
+
+
+def cancel_all(at: Nanos, pit: Pit) -> None:
+    """Cancel every order in the pit, oldest first."""
+    for order in list(pit.orders.values()):
+        pit.cancel(at, order, CancelReason.CANCEL_ALL)
+
+
+def reject(at: Nanos, pit: Pit, intent: PlaceOrder, reason: RejectReason, text: str = "") -> None:
+    """Tell that an order was refused, and remember it so."""
+    pit.tell(
+        OrderRejected(
+            order_id=intent.order_id,
+            instrument=intent.instrument,
+            reason=reason,
+            received=at,
+            venue_time=at,
+            raw_text=text,
+        )
+    )
+
+
+def _amend_rejected(at: Nanos, intent: AmendOrder, reason: RejectReason) -> AmendRejected:
+    return AmendRejected(
+        order_id=intent.order_id,
+        instrument=intent.instrument,
+        reason=reason,
+        received=at,
+        venue_time=at,
+    )
+
+
+def _amended(at: Nanos, order: Order) -> OrderAmended:
+    return OrderAmended(
+        order_id=order.order_id,
+        instrument=order.intent.instrument,
+        price=order.price,
+        size=order.size,
+        received=at,
+        venue_time=at,
+    )

@@ -1,0 +1,218 @@
+"""The simulated venue, order by order: commands in, market events in, what reaches us out.
+
+A command that leaves us at `sent` acts at the venue one entry latency later, and what the venue
+says reaches us one response latency after it happened; neither overtakes what went before. All of
+it is a function of the settings, the seed and the calls, in their order. The public feed is taken
+to be the venue's state when we receive it: there is no second, earlier book at the venue.
+
+The caller plays time forward: `hear` every public event at its log time, `submit` intents when
+they are sent, and ask `advance` for what has reached us by a time; `due` says when it is worth
+asking. Commands that reach the venue at the very time of an event act before it.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from mm.errors import BadInput
+from mm.events.account import BalanceReported, PositionReported
+from mm.events.base import Body
+from mm.events.instrument import InstrumentDefined
+from mm.events.market import (
+    BookDelta,
+    BookSnapshot,
+    FeedDown,
+    FeedGapped,
+    FeedResynced,
+    FundingPublished,
+    MarkPublished,
+    QuoteUpdated,
+    TradePrinted,
+)
+from mm.events.orders import AmendOrder, CancelAll, CancelOrder, PlaceOrder, RejectReason
+from mm.events.units import InstrumentId, Nanos, OrderId
+from mm.events.vocabulary import AccountFact, Intent, Market, OrderFact
+from mm.sim.account import Account
+from mm.sim.desk import Desk, cancel, cancel_all, reject
+from mm.sim.fees import EXACT
+from mm.sim.funds import reservation
+from mm.sim.latency import NEVER, Wire
+from mm.sim.order import Closed, OrderReport, Standing
+from mm.sim.pit import Pit
+from mm.sim.settings import PaperSettings, validate
+
+Heard = OrderFact | AccountFact
+Effect = Callable[[Pit, Nanos, Any], None]
+
+PRICES: Final[dict[type[Body], Effect]] = {
+    BookSnapshot: Pit.snapshot,
+    BookDelta: Pit.delta,
+    QuoteUpdated: Pit.quote,
+    TradePrinted: Pit.trade,
+    MarkPublished: Pit.marked,
+    FundingPublished: Pit.rated,
+}
+"""What each event that carries the venue's time does."""
+FEED: Final[dict[type[Body], Effect]] = {
+    FeedDown: Pit.lost,
+    FeedGapped: Pit.lost,
+    FeedResynced: Pit.resynced,
+}
+"""What each event of the feed itself does; all others change nothing at the venue."""
+
+
+class PaperVenue:
+    """One paper account at one simulated venue; changes in place."""
+
+    def __init__(self, settings: PaperSettings, seed: int) -> None:
+        """Open the account; raises `ConfigError` for settings that make no sense."""
+        validate(settings)
+        self._settings = settings
+        self._account = Account(settings.balances)
+        self._pits: dict[InstrumentId, Pit] = {}
+        self._closed = Closed(settings.closed_kept_max)
+        self._commands: Wire[Intent] = Wire("entry", settings.entry, seed)
+        self._responses: Wire[Heard] = Wire("response", settings.response, seed)
+        self._desk = Desk(self._free if self._account.limited else None)
+
+    def hear(self, at: Nanos, event: Market | InstrumentDefined) -> None:
+        """A public event reaches us at log time `at`; what has arrived by then acts first."""
+        if self._commands.due <= at:
+            self._act(at)
+        kind = type(event)
+        effect = PRICES.get(kind)
+        if effect is not None:
+            pit = self._pit(event.instrument)  # type: ignore[union-attr]
+            if pit.funding.due <= (event.venue_time or event.received):  # type: ignore[union-attr]
+                pit.settle(at, self._settings.wallet)
+            effect(pit, at, event)
+        elif kind is InstrumentDefined:
+            self._define(event)  # type: ignore[arg-type]
+        elif kind in FEED:
+            FEED[kind](self._pit(event.instrument), at, event)  # type: ignore[union-attr]
+
+    def submit(self, at: Nanos, intent: Intent) -> None:
+        """A command leaves us at log time `at`."""
+        self._commands.put(self._commands.book(at), intent)
+
+    def due(self) -> Nanos | None:
+        """When the next command reaches the venue, or the next response us; None: nothing will."""
+        soonest = min(self._commands.due, self._responses.due)
+        return None if soonest == NEVER else soonest
+
+    def advance(self, to: Nanos) -> list[Heard]:
+        """Everything that reaches us by `to`, in the order it does."""
+        self._act(to)
+        return [fact for _, fact in self._responses.take(to)]
+
+    def report(self, at: Nanos) -> list[AccountFact]:
+        """Balances by asset, then positions by instrument, as the venue has them now."""
+        self._act(at)
+        wallet = self._settings.wallet
+        positions = [
+            self._account.position(wallet, pit.instrument, at)
+            for _, pit in sorted(self._pits.items())
+            if pit.instrument is not None
+        ]
+        return [*self._account.balances(wallet, self._locked(), at), *positions]
+
+    def open_orders(self) -> list[OrderReport]:
+        """What is open at the venue now, by instrument, oldest first."""
+        return [
+            order.report(Standing.OPEN)
+            for _, pit in sorted(self._pits.items())
+            for order in pit.orders.values()
+        ]
+
+    def query(self, order_id: OrderId) -> OrderReport:
+        """What the venue knows of an order now."""
+        for pit in self._pits.values():
+            if order_id in pit.orders:
+                return pit.orders[order_id].report(Standing.OPEN)
+        known = self._closed.get(order_id)
+        return known or OrderReport(order_id=order_id, standing=Standing.UNKNOWN)
+
+    def restore(self, reports: Iterable[BalanceReported | PositionReported]) -> None:
+        """Take over balances and positions that `report` gave in an earlier run."""
+        self._account.restore(reports)
+        for pit in self._pits.values():
+            if pit.instrument is not None:
+                self._account.define(pit.instrument)
+
+    def _pit(self, instrument: InstrumentId) -> Pit:
+        pit = self._pits.get(instrument)
+        if pit is None:
+            pit = Pit(instrument, self._account, self._tell, self._closed.remember)
+            self._pits[instrument] = pit
+        return pit
+
+    def _define(self, event: InstrumentDefined) -> None:
+        pit = self._pit(event.instrument)
+        known = pit.instrument
+        if known is not None and _steps(known) != _steps(event):
+            raise BadInput(
+                f"{event.name} changes its kind or its steps while it is traded",
+                where=f"instrument {event.instrument}, revision {event.revision}",
+                remedy="define it under a new id: lots and ticks of the old one keep their meaning",
+            )
+        pit.instrument = event
+        self._account.define(event)
+
+    def _tell(self, fact: Heard) -> None:
+        """Send a fact on its way: `received` becomes the time it reaches us."""
+        arrival = self._responses.book(fact.venue_time)  # type: ignore[union-attr]
+        self._responses.put(arrival, msgspec.structs.replace(fact, received=arrival))
+
+    def _act(self, by: Nanos) -> None:
+        for arrival, intent in self._commands.take(by):
+            self._command(arrival, intent)
+
+    def _command(self, at: Nanos, intent: Intent) -> None:
+        pit = self._pit(intent.instrument)
+        match intent:
+            case PlaceOrder():
+                self._place(at, pit, intent)
+            case AmendOrder():
+                self._desk.amend(at, pit, intent)
+            case CancelOrder():
+                cancel(at, pit, intent)
+            case CancelAll():
+                cancel_all(at, pit)
+
+    def _place(self, at: Nanos, pit: Pit, intent: PlaceOrder) -> None:
+        reason = self._account_refuses(intent)
+        if reason is not None:
+            reject(at, pit, intent, *reason)
+        else:
+            self._desk.place(at, pit, intent)
+
+    def _account_refuses(self, intent: PlaceOrder) -> tuple[RejectReason, str] | None:
+        settings = self._settings
+        if self.query(intent.order_id).standing is not Standing.UNKNOWN:
+            return RejectReason.DUPLICATE_ID, "this order id was used before"
+        if intent.wallet != settings.wallet:
+            return RejectReason.NOT_PERMITTED, f"this account is wallet {settings.wallet}"
+        if sum(len(pit.orders) for pit in self._pits.values()) >= settings.open_orders_max:
+            return RejectReason.NOT_PERMITTED, f"{settings.open_orders_max} orders are open"
+        return None
+
+    def _locked(self) -> dict[str, Decimal]:
+        locked: dict[str, Decimal] = {}
+        for pit in self._pits.values():
+            for order in pit.orders.values():
+                assert pit.instrument is not None, "it has an order"
+                side, price = order.side, order.price
+                asset, amount = reservation(pit.instrument, side, price, order.leaves)
+                if asset:
+                    locked[asset] = EXACT.add(locked.get(asset, Decimal(0)), amount)
+        return locked
+
+    def _free(self, asset: str) -> Decimal:
+        return EXACT.subtract(self._account.total(asset), self._locked().get(asset, Decimal(0)))
+
+
+def _steps(instrument: InstrumentDefined) -> tuple[str, Decimal, Decimal, Decimal]:
+    sizes = (instrument.tick_size, instrument.lot_size, instrument.multiplier)
+    return (instrument.kind, *sizes)
