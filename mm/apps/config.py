@@ -215,11 +215,11 @@ def _known_keys(kind: Any) -> set[str]:
 
 
 def _check(config: Config, where: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,32}", config.desk):
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", config.desk):
         raise ConfigError(
             f"desk {config.desk!r} cannot name a stream",
             where=where,
-            remedy="use 1 to 32 letters, digits or '-'",
+            remedy="use 1 to 32 lower-case letters, digits or '-'",
         )
     try:
         wrong = config.speed is not None and not 0 < config.speed < float("inf")

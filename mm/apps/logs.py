@@ -16,7 +16,7 @@ from mm.events.units import TurnNumber
 from mm.log import access, streams
 from mm.log.archive import Archive
 from mm.log.chain import Sealed
-from mm.log.connection import LinkOptions, connect
+from mm.log.connection import LinkOptions, close, connect
 from mm.log.jetstream import JetStreamLog
 from mm.log.server import EmbeddedServer, observe
 
@@ -49,7 +49,7 @@ async def _on(way: access.Access, desk: str) -> AsyncIterator[JetStreamLog]:
         finally:
             await log.close()
     finally:
-        await nc.close()
+        await close(nc)
 
 
 async def turns(path: Path, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:

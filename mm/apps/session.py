@@ -10,7 +10,6 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +24,10 @@ from mm.apps.sessions import DeskFiles, find
 from mm.engine.core import Engine
 from mm.engine.settings import EngineSettings, limits_of, strategy_of
 from mm.errors import ConfigError, SessionError, TradingStopped
-from mm.events.instrument import ContractKind, InstrumentDefined
+from mm.events.account import BalanceReported, PositionReported
+from mm.events.instrument import InstrumentDefined
 from mm.events.session import SessionStarted, TradingRearmed
-from mm.events.units import InstrumentId, Lots, Nanos
+from mm.events.units import Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Feed
 from mm.gateways.paper import PaperGateway
@@ -119,23 +119,34 @@ def paper_account(
     gateway = PaperGateway(config.paper.settings, config.seed)
     for instrument in instruments:
         gateway.define(at, instrument)
-    positions: dict[InstrumentId, tuple[Lots, Decimal]] = {}
-    for (wallet, number, _), account in engine.state.ledger.accounts.items():
-        if wallet == config.paper.wallet and account.position.net:
-            kind = _kind(engine, number)
-            positions[number] = (account.position.net, account.position.entry(kind))
-    assets = engine.state.balances.assets
-    balances = {
-        asset: free + locked
-        for (wallet, asset), (free, locked) in assets.items()
-        if wallet == config.paper.wallet
-    }
-    gateway.restore(positions, balances)
+    gateway.restore(left_behind(engine, config.paper.wallet, at))
     return gateway
 
 
-def _kind(engine: Engine, number: InstrumentId) -> ContractKind:
-    return engine.state.ledger.instruments[number].kind
+def left_behind(engine: Engine, wallet: str, at: Nanos) -> list[BalanceReported | PositionReported]:
+    """What the log says is in a wallet: the last balances reported, and the fills' positions."""
+    reports: list[BalanceReported | PositionReported] = [
+        BalanceReported(
+            wallet=wallet, asset=asset, free=free, locked=locked, received=at, venue_time=at
+        )
+        for (owner, asset), (free, locked) in engine.state.balances.assets.items()
+        if owner == wallet
+    ]
+    ledger = engine.state.ledger
+    for (owner, number, _), account in ledger.accounts.items():
+        if owner == wallet and account.position.net:
+            instrument = ledger.instruments[number]
+            reports.append(
+                PositionReported(
+                    wallet=wallet,
+                    instrument=number,
+                    size=account.position.net,
+                    entry=account.position.entry(instrument.kind) * instrument.tick_size,
+                    received=at,
+                    venue_time=at,
+                )
+            )
+    return reports
 
 
 class Session:

@@ -7,12 +7,13 @@ needs nothing but the log. If our own code raises, the turn still has its facts,
 decision beside them: quotes are pulled and trading halts until a person re-arms it.
 """
 
-import re
 from typing import Any, Final, NamedTuple
 
 from mm.engine.desk import Desk, Post
+from mm.engine.fault import described, located
+from mm.engine.intents import Origin, amending, order_for
 from mm.engine.parameters import changed, settings_in
-from mm.engine.quoter import Amend, Cancel, Hedge, Place, Step, plan
+from mm.engine.quoter import Amend, Cancel, Step, plan
 from mm.engine.risk import Risk
 from mm.engine.settings import EngineSettings, limits_of, strategy_of
 from mm.events.base import Body
@@ -27,7 +28,6 @@ from mm.events.market import (
     QuoteUpdated,
 )
 from mm.events.orders import (
-    AmendOrder,
     CancelAll,
     CancelOrder,
     CancelRejected,
@@ -37,12 +37,9 @@ from mm.events.orders import (
     OrderCanceled,
     OrderExpired,
     OrderFilled,
-    OrderKind,
     OrderRejected,
     OrderResolved,
     OrderUncertain,
-    PlaceOrder,
-    TimeInForce,
 )
 from mm.events.session import (
     EngineFaulted,
@@ -58,13 +55,9 @@ from mm.events.session import (
 from mm.events.turn import Record, Turn, records
 from mm.events.units import (
     InstrumentId,
-    Lots,
     Nanos,
-    OrderId,
     Seq,
-    Ticks,
     TurnNumber,
-    millis,
 )
 from mm.events.vocabulary import Decision, Fact
 from mm.projections.base import digest
@@ -73,7 +66,6 @@ from mm.strategy.base import MarketView, Wanted, nothing
 
 DECISIONS_MAX: Final = 56
 """A turn's room for decisions; what does not fit is decided in the next turn."""
-FAULT_TEXT_MAX: Final = 400
 
 _OWN: Final = (
     OrderAcked,
@@ -338,7 +330,8 @@ class Engine:
                 )
             )
             return
-        intent = self._intent(step, post, desk, cause)
+        place = Origin(self.at, self.turns, len(self._decisions), cause)
+        intent = order_for(step, desk, post.instrument, place)
         if desk.is_refused(intent.side, intent.level, intent.price, self.at):
             return
         replaces = step.order if isinstance(step, Amend) else None
@@ -360,36 +353,7 @@ class Engine:
             )
             return
         post.risk.sent(self.at)
-        self._emit(_amending(step, cause) if isinstance(step, Amend) else intent)
-
-    def _intent(
-        self, step: Place | Amend | Hedge, post: Post, desk: Desk, cause: Seq
-    ) -> PlaceOrder:
-        """The order as risk has to see it: for an amend, the order it would become."""
-        match step:
-            case Place(side, level, price, size):
-                tif, reason = TimeInForce.GTC, "quote"
-            case Amend(order, price, size):
-                side, level = order.side, order.level
-                tif, reason = TimeInForce.GTC, "quote"
-            case Hedge(take):
-                side, level, price, size = take.side, 0, take.price, take.size
-                tif, reason = TimeInForce.IOC, "hedge"
-        return PlaceOrder(
-            order_id=order_id(desk.name, desk.wallet, self.at, self.turns, len(self._decisions)),
-            instrument=post.instrument,
-            side=side,
-            price=Ticks(price),
-            size=Lots(size),
-            strategy=desk.name,
-            wallet=desk.wallet,
-            cause=cause,
-            reason=reason,
-            kind=OrderKind.LIMIT,
-            tif=tif,
-            post_only=tif is TimeInForce.GTC,
-            level=level,
-        )
+        self._emit(amending(step, cause) if isinstance(step, Amend) else intent)
 
     def _adopt(self, change: ParameterChanged) -> None:
         """Parameters change at the end of the turn that records it."""
@@ -415,37 +379,8 @@ class Engine:
 
     def _fault(self, error: Exception) -> None:
         cause = Seq(self.events)
-        text = re.sub(r"0x[0-9a-f]{4,}", "0x…", f"{type(error).__name__}: {error}")
         self._changes = []
-        self._emit(EngineFaulted(error=text[:FAULT_TEXT_MAX], where=_where(error), cause=cause))
+        self._emit(EngineFaulted(error=described(error), where=located(error), cause=cause))
         self._pull_quotes("engine faulted", cause)
         self._emit(TradingHalted(who="engine", reason="engine faulted", cause=cause))
         self._pull = ""
-
-
-def _amending(step: Amend, cause: Seq) -> AmendOrder:
-    order = step.order
-    return AmendOrder(
-        order_id=order.order_id,
-        instrument=order.instrument,
-        price=step.price,
-        size=Lots(order.filled + step.leaves),
-        cause=cause,
-        reason="requote",
-    )
-
-
-def _where(error: Exception) -> str:
-    """Module, function and line of the innermost frame; no path of any machine."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    if frame is None:
-        return ""
-    code = frame.tb_frame.f_code
-    return f"{frame.tb_frame.f_globals.get('__name__')}.{code.co_name}:{frame.tb_lineno}"
-
-
-def order_id(strategy: str, wallet: str, at: Nanos, turn: TurnNumber, index: int) -> OrderId:
-    """The same record names the same orders, live or replayed; unique by turn and index."""
-    return OrderId(f"{strategy}_{wallet}_{millis(at)}_{turn:x}{index:02x}")

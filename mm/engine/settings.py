@@ -49,7 +49,7 @@ def decode_hook(kind: type, value: Any) -> Any:
         if isinstance(value, str) and _DURATION.fullmatch(value):
             return Duration(value)
         raise ValueError(f"{value!r} is no duration: write a number and a unit, such as '250ms'")
-    raise NotImplementedError(kind)
+    raise TypeError(f"no field may be a {kind}")
 
 
 class SymmetricSettings(

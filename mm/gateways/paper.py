@@ -4,10 +4,10 @@ It hears each market fact at the time it was received, commands at the time they
 never run back for it, whatever order turns and sends come in.
 """
 
-from decimal import Decimal
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, cast
 
-from mm.events.account import AccountReconciled
+from mm.events.account import AccountReconciled, BalanceReported, PositionReported
 from mm.events.base import MarketEvent
 from mm.events.instrument import InstrumentDefined
 from mm.events.orders import (
@@ -17,17 +17,28 @@ from mm.events.orders import (
     OrderResolved,
     OrderSubmitted,
     PlaceOrder,
+    Resolution,
 )
-from mm.events.units import InstrumentId, Lots, Nanos, OrderId
-from mm.events.vocabulary import Fact, Intent
+from mm.events.units import Nanos, OrderId
+from mm.events.vocabulary import Fact, Intent, Market
 from mm.projections.orders import Order
-from mm.sim.paper import PaperSettings, PaperVenue
+from mm.sim.order import Standing
+from mm.sim.paper import PaperVenue
+from mm.sim.settings import PaperSettings
 
 _COMMANDS: Final[dict[type, str]] = {
     PlaceOrder: "place",
     AmendOrder: "amend",
     CancelOrder: "cancel",
     CancelAll: "cancel_all",
+}
+_RESOLUTIONS: Final = {
+    Standing.OPEN: Resolution.OPEN,
+    Standing.FILLED: Resolution.FILLED,
+    Standing.CANCELED: Resolution.CANCELED,
+    Standing.REJECTED: Resolution.NEVER_ARRIVED,
+    # A simulated venue lives in our process: what it does not know died with it.
+    Standing.UNKNOWN: Resolution.NEVER_ARRIVED,
 }
 
 
@@ -44,20 +55,17 @@ class PaperGateway:
         """List an instrument."""
         self._venue.hear(self._at(at), instrument)
 
-    def restore(
-        self,
-        positions: dict[InstrumentId, tuple[Lots, Decimal]],
-        balances: dict[str, Decimal],
-    ) -> None:
+    def restore(self, reports: Iterable[BalanceReported | PositionReported]) -> None:
         """Give the account what an earlier session left in it."""
-        self._venue.restore(positions, balances)
+        self._venue.restore(reports)
 
     def observe(self, at: Nanos, facts: tuple[Fact, ...]) -> None:
         """Pass the market on, each fact at the time it was received."""
         del at
         for fact in facts:
             if isinstance(fact, MarketEvent):
-                self._venue.hear(self._at(getattr(fact, "received", self._last)), fact)
+                received = getattr(fact, "received", self._last)
+                self._venue.hear(self._at(received), cast("Market", fact))
 
     def send(self, at: Nanos, intent: Intent) -> tuple[Fact, ...]:
         """Enqueue a command; the venue hears it after the entry latency."""
@@ -95,11 +103,12 @@ class PaperGateway:
         return OrderResolved(
             order_id=order.order_id,
             instrument=order.instrument,
-            resolution=known.resolution,
+            resolution=_RESOLUTIONS[known.standing],
             filled=known.filled,
-            evidence=known.evidence,
+            evidence=f"asked the venue: {known.standing.value}",
             received=at,
             venue_time=at,
+            venue_order_id=known.venue_order_id,
         )
 
     def _at(self, at: Nanos) -> Nanos:
