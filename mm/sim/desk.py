@@ -103,13 +103,14 @@ class Desk:
             return
         pit.orders[order.order_id] = order
         pit.tell(
+            at,
             OrderAcked(
                 order_id=order.order_id,
                 instrument=pit.id,
                 venue_order_id=order.venue_order_id,
                 received=at,
                 venue_time=at,
-            )
+            ),
         )
         self._take(at, pit, order, plan)
 
@@ -184,7 +185,7 @@ class Desk:
         """Move an order; only a smaller size at the same price keeps its place."""
         order = pit.orders.get(intent.order_id)
         if order is None:
-            pit.tell(_amend_rejected(at, intent, RejectReason.UNKNOWN_ORDER))
+            pit.tell(at, _amend_rejected(at, intent, RejectReason.UNKNOWN_ORDER))
             return
         keeps = intent.price == order.price and intent.size <= order.size
         moved = msgspec.structs.replace(order, price=intent.price, size=intent.size)
@@ -195,12 +196,12 @@ class Desk:
         if reason is None and not keeps:
             reason = self._unmovable(pit, order, moved, plan)
         if reason is not None:
-            pit.tell(_amend_rejected(at, intent, reason))
+            pit.tell(at, _amend_rejected(at, intent, reason))
             return
         if not keeps:
             pit.queues(order.side).discard(order)
         order.price, order.size = intent.price, intent.size
-        pit.tell(_amended(at, order))
+        pit.tell(at, _amended(at, order))
         if not keeps:
             self._take(at, pit, order, plan)
 
@@ -226,13 +227,14 @@ def cancel(at: Nanos, pit: Pit, intent: CancelOrder) -> None:
         pit.cancel(at, order, CancelReason.REQUESTED)
         return
     pit.tell(
+        at,
         CancelRejected(
             order_id=intent.order_id,
             instrument=intent.instrument,
             reason=RejectReason.UNKNOWN_ORDER,
             received=at,
             venue_time=at,
-        )
+        ),
     )
 
 
@@ -245,6 +247,7 @@ def cancel_all(at: Nanos, pit: Pit) -> None:
 def reject(at: Nanos, pit: Pit, intent: PlaceOrder, reason: RejectReason, text: str = "") -> None:
     """Tell that an order was refused, and remember it so."""
     pit.tell(
+        at,
         OrderRejected(
             order_id=intent.order_id,
             instrument=intent.instrument,
@@ -252,7 +255,7 @@ def reject(at: Nanos, pit: Pit, intent: PlaceOrder, reason: RejectReason, text: 
             received=at,
             venue_time=at,
             raw_text=text,
-        )
+        ),
     )
 
 

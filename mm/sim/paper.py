@@ -18,7 +18,7 @@ import msgspec
 
 from mm.errors import BadInput
 from mm.events.account import BalanceReported, PositionReported
-from mm.events.base import Body
+from mm.events.base import Body, MarketEvent
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import (
     BookDelta,
@@ -33,7 +33,7 @@ from mm.events.market import (
 )
 from mm.events.orders import AmendOrder, CancelAll, CancelOrder, PlaceOrder, RejectReason
 from mm.events.units import InstrumentId, Nanos, OrderId
-from mm.events.vocabulary import AccountFact, Intent, Market, OrderFact
+from mm.events.vocabulary import AccountFact, Intent, OrderFact
 from mm.sim.account import Account
 from mm.sim.desk import Desk, cancel, cancel_all, reject
 from mm.sim.fees import EXACT
@@ -77,21 +77,21 @@ class PaperVenue:
         self._responses: Wire[Heard] = Wire("response", settings.response, seed)
         self._desk = Desk(self._free if self._account.limited else None)
 
-    def hear(self, at: Nanos, event: Market | InstrumentDefined) -> None:
+    def hear(self, at: Nanos, event: MarketEvent | InstrumentDefined) -> None:
         """A public event reaches us at log time `at`; what has arrived by then acts first."""
         if self._commands.due <= at:
             self._act(at)
-        kind = type(event)
-        effect = PRICES.get(kind)
+        fact: Any = event
+        effect = PRICES.get(type(fact))
         if effect is not None:
-            pit = self._pit(event.instrument)  # type: ignore[union-attr]
-            if pit.funding.due <= (event.venue_time or event.received):  # type: ignore[union-attr]
+            pit = self._pit(fact.instrument)
+            if pit.funding.due <= (fact.venue_time or fact.received):
                 pit.settle(at, self._settings.wallet)
-            effect(pit, at, event)
-        elif kind is InstrumentDefined:
-            self._define(event)  # type: ignore[arg-type]
-        elif kind in FEED:
-            FEED[kind](self._pit(event.instrument), at, event)  # type: ignore[union-attr]
+            effect(pit, at, fact)
+        elif isinstance(event, InstrumentDefined):
+            self._define(event)
+        elif type(fact) in FEED:
+            FEED[type(fact)](self._pit(fact.instrument), at, fact)
 
     def submit(self, at: Nanos, intent: Intent) -> None:
         """A command leaves us at log time `at`."""
@@ -160,9 +160,9 @@ class PaperVenue:
         pit.instrument = event
         self._account.define(event)
 
-    def _tell(self, fact: Heard) -> None:
+    def _tell(self, at: Nanos, fact: Heard) -> None:
         """Send a fact on its way: `received` becomes the time it reaches us."""
-        arrival = self._responses.book(fact.venue_time)  # type: ignore[union-attr]
+        arrival = self._responses.book(at)
         self._responses.put(arrival, msgspec.structs.replace(fact, received=arrival))
 
     def _act(self, by: Nanos) -> None:

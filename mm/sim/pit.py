@@ -35,7 +35,7 @@ from mm.sim.funding import Funding, payment
 from mm.sim.order import Order, OrderReport, Standing
 from mm.sim.queue import UNSEEN, Queues, shares
 
-Tell = Callable[[OrderFact | AccountFact], None]
+Tell = Callable[[Nanos, OrderFact | AccountFact], None]
 Remember = Callable[[OrderReport], None]
 
 
@@ -184,7 +184,7 @@ class Pit:
             wallet=order.intent.wallet,
         )
         self.account.book(fact, self.instrument)
-        self.tell(fact)
+        self.tell(at, fact)
 
     def rest(self, order: Order) -> None:
         """Queue what is left of an order at its price."""
@@ -194,6 +194,7 @@ class Pit:
         """End an order that is not filled."""
         self._close(order, Standing.CANCELED)
         self.tell(
+            at,
             OrderCanceled(
                 order_id=order.order_id,
                 instrument=self.id,
@@ -201,7 +202,7 @@ class Pit:
                 received=at,
                 venue_time=at,
                 filled=order.filled,
-            )
+            ),
         )
 
     def _close(self, order: Order, standing: Standing) -> None:
@@ -229,7 +230,7 @@ class Pit:
             payment_id=f"{self.id}-{settlement.due}",
         )
         self.account.fund(fact)
-        self.tell(fact)
+        self.tell(at, fact)
 
     def mark(self) -> Decimal | None:
         """The last mark published, else the mid; None if there is neither."""
