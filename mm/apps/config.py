@@ -23,6 +23,7 @@ from mm.engine.settings import (
     LimitSettings,
     StrategySettings,
     decode_hook,
+    encode_hook,
     validate,
 )
 from mm.errors import ConfigError
@@ -128,7 +129,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def as_json(self) -> str:
         """The effective configuration, canonical: keys sorted."""
-        return msgspec.json.encode(self, order="sorted").decode()
+        return msgspec.json.encode(self, enc_hook=encode_hook, order="sorted").decode()
 
     def fingerprint(self) -> str:
         """SHA-256 of the effective configuration."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mm.engine.settings import EngineSettings, decode_hook, validate
+from mm.engine.settings import EngineSettings, decode_hook, encode_hook, validate
 from mm.errors import ConfigError
 
 
@@ -31,7 +31,7 @@ def convert(plain: Any) -> EngineSettings:
 
 def changed(settings: EngineSettings, name: str, new: str) -> EngineSettings:
     """The settings with one field changed, `strategies.maker.half_spread_bps` say."""
-    plain = msgspec.to_builtins(settings)
+    plain = msgspec.to_builtins(settings, enc_hook=encode_hook)
     section, key, field = _split(name)
     known = plain.get(section, {}).get(key, {})
     if field not in known:

@@ -52,6 +52,12 @@ def decode_hook(kind: type, value: Any) -> Any:
     raise TypeError(f"no field may be a {kind}")
 
 
+def encode_hook(value: Any) -> str:
+    """Write the types that msgspec does not know."""
+    assert isinstance(value, Duration), f"no field may be a {type(value)}"
+    return str.__str__(value)
+
+
 class SymmetricSettings(
     msgspec.Struct,
     frozen=True,
