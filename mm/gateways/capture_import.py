@@ -142,10 +142,15 @@ class CaptureImport:
                 self._tracks[key] = Track(numbered(known[key], len(self._tracks)))
         return BinanceRouter({key[1]: self._tracks[key].decoder for key in usable})
 
+    @property
+    def defined(self) -> list[InstrumentDefined]:
+        """The instruments in order of their ids."""
+        return [track.totals.definition for track in self._tracks.values()]
+
     def run(self, recorder: Recorder, advance: Advance = silent) -> None:
         """Record every line that can be believed."""
         tracks = {id(track.decoder): track for track in self._tracks.values()}
-        definitions = [track.totals.definition for track in self._tracks.values()]
+        definitions = self.defined
         for line in self._lines(advance):
             if line.error is not None:
                 self.problems.add(line.error, self._where(line))
@@ -160,7 +165,7 @@ class CaptureImport:
                 continue
             facts, wrong = tracks[id(decoder)].believed(events, line)
             recorder.turn(line.received, facts)
-            if wrong or decoder.remarks or len(facts) != 1:
+            if wrong or decoder.remarks or len(facts) != 1 or isinstance(facts[0], FeedGapped):
                 self._tell(decoder, facts, wrong, line)
 
     def _lines(self, advance: Advance) -> Iterator[Line]:

@@ -43,7 +43,7 @@ def spot_rule(book: int, last: BookDelta | None, delta: BookDelta) -> Verdict:
 
 def _inside(last: BookDelta, delta: BookDelta) -> bool:
     """Whether an update contradicts the one before it, whose last id must then be damaged."""
-    return delta.first > last.first and delta.last < last.last
+    return delta.first > last.first and delta.last <= last.last
 
 
 def futures_rule(book: int, last: BookDelta | None, delta: BookDelta) -> Verdict:
