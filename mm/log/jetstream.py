@@ -2,21 +2,28 @@
 
 A turn's place in the stream is its number, its message id is its hash, and its headers name the
 turn before it, so that the server itself keeps the chain and the single writer. Nothing is trusted
-for being there: at the start the stream is compared with its declaration, with the chain, with the
-copy of the orders' turns and with the mark kept outside the server; `read` checks again.
+for being there: `open` holds the stream against its declaration, the mark, the archive and the
+chain, and every read checks again.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import msgspec
 
 from mm.errors import TailLost, WriterFenced
 from mm.events.units import TurnNumber
 from mm.log import streams as declared
-from mm.log.chain import START, Head, Sealed, advance, follow, follow_orders, unseal
-from mm.log.pages import PageLimits, api, span
-from mm.log.recovery import copied
-from mm.log.wire import Wire, attach
+from mm.log.chain import Head, Sealed, follow
+from mm.log.mark import Mark, remembered
+from mm.log.pages import PageLimits
+from mm.log.reader import Reader
+from mm.log.recovery import COPY_SECONDS_MAX, Found, Known, inspect
+from mm.log.wire import attach
 from mm.log.writer import AppendLimits, Writer
 
 if TYPE_CHECKING:
@@ -27,28 +34,56 @@ if TYPE_CHECKING:
     from mm.log.streams import Streams
 
 
-class JetStreamLog:
-    """One desk's log; `open` is the way to get one."""
+class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the mark is kept, what else is known of the log, and its limits."""
 
-    def __init__(self, wire: Wire, streams: Streams, writer: Writer, head: Head) -> None:
-        """Go on from `head`; see `open`."""
-        self._wire = wire
-        self._streams = streams
+    mark: Path | None = None
+    archived: Head | None = None
+    verified: Head | None = None
+    append: AppendLimits = AppendLimits()
+    pages: PageLimits = PageLimits()
+    copy_seconds_max: float = COPY_SECONDS_MAX
+
+
+DEFAULTS: Final = LogOptions()
+
+
+class JetStreamLog:
+    """One desk's log, ready for its one writer; `open` is the way to get one."""
+
+    def __init__(self, reader: Reader, writer: Writer, found: Found, options: LogOptions) -> None:
+        """Go on from what was found; see `open`."""
+        self.found = found
+        self._reader = reader
         self._writer = writer
-        self._head = head
-        self._pages = PageLimits()
+        self._head = found.head
+        self._options = options
+        self._mark = Mark.open(options.mark) if options.mark else None
+        self._syncing = asyncio.create_task(self._mark.keep_synced()) if self._mark else None
 
     @classmethod
-    async def open(cls, nc: Client, streams: Streams, append: AppendLimits | None = None) -> Self:
-        """Check the stream and stand at its end."""
-        await declared.ensure(nc, streams)
+    async def open(cls, nc: Client, streams: Streams, options: LogOptions = DEFAULTS) -> Self:
+        """Create what is missing, check what is there, and stand at the end of it.
+
+        Raises `StreamMismatch` where the server's streams differ from their declaration, a
+        `LogDamaged` that names turn and sequence where turns are lost, missing or altered, and
+        `LogUnavailable` when the server does not answer. Nothing is repaired.
+        """
+        known = Known(
+            mark=remembered(options.mark) if options.mark else None,
+            archived=options.archived,
+            verified=options.verified,
+        )
         wire = await attach(nc)
-        writer = Writer(wire, streams, append or AppendLimits())
+        reader = Reader(wire, streams, options.pages)
+        if not await reader.exists():
+            _require_unknown(known, reader.stream)
+        await declared.ensure(nc, streams)
+        found = await inspect(reader, known, options.copy_seconds_max)
+        writer = Writer(wire, streams, options.append)
         await writer.start()
-        log = cls(wire, streams, writer, START)
-        state = (await api(wire, f"STREAM.INFO.{streams.session.name}", {}))["state"]
-        async for sealed in log._read(TurnNumber(0), state["last_seq"]):
-            log._head = advance(log._head, sealed)
+        log = cls(reader, writer, found, options)
+        log._remember()
         return log
 
     @property
@@ -57,46 +92,58 @@ class JetStreamLog:
         return self._head
 
     async def append(self, sealed: Sealed) -> None:
-        """Store a turn that follows the head; repeating the last one changes nothing."""
+        """Store a turn that follows the head; repeating the last one changes nothing.
+
+        Raises `WriterFenced`, `LogUnavailable` (the turn may be stored: append the very same again,
+        or open the log anew), or `LogFull`.
+        """
         if sealed.hash == self._head.hash:
             return
+        stream = self._reader.stream
         if sealed.turn.previous != self._head.hash:
             raise WriterFenced(
                 f"turn {sealed.turn.number} does not follow turn {self._head.number}",
-                where=self._streams.session.name,
+                where=stream,
                 remedy="another writer holds this log: start again and recover from it",
             )
+        head = follow(self._head, sealed, where=stream)
         await self._writer.store(sealed)
-        self._head = advance(self._head, sealed)
+        self._head = head
+        self._remember()
 
-    async def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:
-        """The turns after `after` up to the head, links checked."""
-        async for sealed in self._read(after, self._head.number):
+    def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:
+        """The turns after `after` up to the head, in order, hashes and links checked."""
+        return self._read(after, self._head.number)
+
+    async def _read(self, after: TurnNumber, last: TurnNumber) -> AsyncIterator[Sealed]:
+        async for sealed in self._reader.turns(await self._reader.head_at(after), last):
             yield sealed
 
-    async def _read(self, after: TurnNumber, last: int) -> AsyncIterator[Sealed]:
-        head = START
-        where = self._streams.session.name
-        async for page in span(self._wire, where, 1, last, self._pages):
-            for stored in page:
-                sealed = unseal(stored.payload)
-                head = follow(head, sealed, where=f"{where}, sequence {stored.sequence}")
-                if sealed.turn.number > after:
-                    yield sealed
-        if head.number < last:
-            raise TailLost(f"the stream ends at turn {head.number} instead of {last}", where=where)
-
-    async def read_orders(self) -> AsyncIterator[Sealed]:
+    def read_orders(self) -> AsyncIterator[Sealed]:
         """Only the turns that touch orders or control, from the copy that is kept for ever."""
-        head = START
-        where = self._streams.orders.name
-        last = await copied(self._wire, self._streams, self._head)
-        async for page in span(self._wire, where, 1, last, self._pages):
-            for stored in page:
-                sealed = unseal(stored.payload)
-                head = follow_orders(head, sealed, where=f"{where}, sequence {stored.sequence}")
-                yield sealed
+        return self._reader.orders(self._head, self._options.copy_seconds_max)
 
     async def close(self) -> None:
         """Let go of the log; the connection stays with its owner."""
         await self._writer.stop()
+        if self._mark is not None and self._syncing is not None:
+            self._syncing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._syncing
+            await self._mark.close()
+
+    def _remember(self) -> None:
+        if self._mark is not None and self._head.number:
+            self._mark.write(self._head)
+
+
+def _require_unknown(known: Known, stream: str) -> None:
+    """Never create anew a stream that is known to have held turns."""
+    heads = [head for head in (known.mark, known.archived, known.verified) if head is not None]
+    wanted = max((head.number for head in heads), default=0)
+    if wanted:
+        raise TailLost(
+            f"the stream is not there, but turn {wanted} was acknowledged",
+            where=stream,
+            remedy="check that this is the right server and store; an archive may refill the log",
+        )

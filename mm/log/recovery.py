@@ -1,42 +1,116 @@
-"""What is compared before a log is trusted: chain, copy of the orders' turns, mark, archive."""
+"""What is compared before a log is trusted: stream, mark, archive, chain, copy.
+
+A stream knows nothing of what it has lost: a bit flip in a block file silently drops all after it,
+a cut file reuses numbers, an emptied stream is merely young. So the stream is held against what is
+known from outside it, then every hash and link is checked, and nothing is ever repaired here.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 
-from mm.errors import TailLost
-from mm.events.turn import NO_HASH
-from mm.log.pages import api
+import msgspec
+
+from mm.errors import ChainBroken, SequenceHole, TailLost
+from mm.events.units import TurnNumber
+from mm.log.chain import START, Head
+from mm.log.walk import REMEDY
 
 if TYPE_CHECKING:
-    from mm.log.chain import Head
-    from mm.log.streams import Streams
-    from mm.log.wire import Wire
+    from mm.log.reader import Reader, State
 
-LAG_SECONDS_MAX: Final = 15.0
-POLL_SECONDS: Final = 0.005
+COPY_SECONDS_MAX: Final = 30.0
 
 
-async def copied(
-    wire: Wire, streams: Streams, head: Head, patience: float = LAG_SECONDS_MAX
-) -> int:
-    """Wait until the copy of the orders' turns ends like the log itself; its last sequence."""
-    if head.orders_hash == NO_HASH:
-        return 0
-    clock = asyncio.get_running_loop().time
-    deadline, wanted = clock() + patience, f"Nats-Msg-Id: {head.orders_hash.hex()}\r\n".encode()
-    while True:
-        state = (await api(wire, f"STREAM.INFO.{streams.orders.name}", {}))["state"]
-        if last := state["last_seq"]:
-            found = await api(wire, f"STREAM.MSG.GET.{streams.orders.name}", {"seq": last})
-            if wanted in b64decode(found["message"]["hdrs"]):
-                return int(last)
-        if clock() > deadline:
-            raise TailLost(
-                f"the copy of the orders' turns ends before turn {head.orders_hash.hex()[:16]}",
-                where=streams.orders.name,
-                remedy="wait until the server has copied them, then try again",
-            )
-        await asyncio.sleep(POLL_SECONDS)
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a log from outside the server.
+
+    `mark` is the high-water mark, `archived` where the archive ends. With `verified`, a position up
+    to which the chain was checked before, only what follows is read again.
+    """
+
+    mark: Head | None = None
+    archived: Head | None = None
+    verified: Head | None = None
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A log that was found whole: where it stands, and what was read to know it."""
+
+    head: Head
+    first: TurnNumber
+    checked_after: TurnNumber
+    beyond_mark: int
+    notes: tuple[str, ...] = ()
+
+
+async def inspect(reader: Reader, known: Known, patience: float = COPY_SECONDS_MAX) -> Found:
+    """Hold the stream against all that is known, and check it turn by turn.
+
+    Raises `TailLost`, `SequenceHole`, `ChainBroken` or `DecodeError`, naming turn and sequence, or
+    `LogUnavailable` when the server does not answer.
+    """
+    state = await reader.state()
+    for name, head in _outside(known):
+        await _require(reader, state, name, head)
+    base = _base(reader, state, known)
+    head = await reader.verify(base, TurnNumber(state.last_seq))
+    await reader.copied(head, patience)
+    mark = known.mark or START
+    notes = () if known.mark or not head.number else (NO_MARK,)
+    return Found(
+        head=head,
+        first=TurnNumber(state.first_seq),
+        checked_after=base.number,
+        beyond_mark=head.number - mark.number,
+        notes=notes,
+    )
+
+
+NO_MARK: Final = "there was no mark: turns lost at the end before now would not have been noticed"
+
+
+def _outside(known: Known) -> list[tuple[str, Head]]:
+    named = (("mark", known.mark), ("archive", known.archived), ("verified part", known.verified))
+    return [(name, head) for name, head in named if head is not None and head.number]
+
+
+async def _require(reader: Reader, state: State, name: str, head: Head) -> None:
+    """Demand that the stream holds the turn that is known, or has been trimmed beyond it."""
+    if head.number > state.last_seq:
+        lost = head.number - state.last_seq
+        raise TailLost(
+            f"{lost} acknowledged turn{'s are' if lost > 1 else ' is'} lost: the {name} ends with "
+            f"turn {head.number}, the stream with turn {state.last_seq}",
+            where=f"{reader.stream}, after sequence {state.last_seq}",
+            remedy=f"{REMEDY}; ask the venue for what happened since",
+        )
+    if head.number < state.first_seq:
+        return
+    sealed = await reader.turn(head.number)
+    if sealed is None:
+        raise SequenceHole(
+            f"turn {head.number} is missing, with which the {name} ends",
+            where=f"{reader.stream}, sequence {head.number}",
+            remedy=REMEDY,
+        )
+    if sealed.hash != head.hash:
+        raise ChainBroken(
+            f"turn {head.number} is {sealed.id[:16]}, but the {name} knows "
+            f"{head.hash.hex()[:16]} there: this is another log",
+            where=f"{reader.stream}, sequence {head.number}",
+            remedy=REMEDY,
+        )
+
+
+def _base(reader: Reader, state: State, known: Known) -> Head:
+    """Where the check begins: at the start, or where something else vouches for what was before."""
+    bases = [head for head in (known.verified, known.archived) if head is not None]
+    base = bases[0] if known.verified or (bases and state.first_seq > 1) else START
+    if base.number + 1 < state.first_seq and state.last_seq:
+        raise SequenceHole(
+            f"turns {base.number + 1} to {state.first_seq - 1} are missing at the beginning",
+            where=f"{reader.stream}, before sequence {state.first_seq}",
+            remedy="name the archive that holds them, or do not trust this log",
+        )
+    return base

@@ -1,7 +1,7 @@
-"""The log's own lane on a nats-py connection: bytes in, bytes out, one plain callback a message.
+"""The log's own lane on a nats-py connection: bytes in, bytes out, no task and no object a message.
 
 nats-py spends 15 to 20 microseconds on each message (regular expressions, header objects, a queue,
-a task). A turn needs none of that, so its frames are picked out before they get there; every other
+a task). A turn needs none of that, so our frames are picked out before they get there; every other
 frame goes to nats-py's own parser, byte for byte. Login, TLS, pings and reconnects stay nats-py's,
 and our subscriptions are ordinary ones, so that it restores them. Nothing is buffered while the
 connection is away: `send` says so, and the caller decides.
@@ -14,27 +14,31 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+from nats.errors import Error as NatsError
 from nats.protocol.parser import Parser
+
+from mm.errors import LogUnavailable
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-Handler = Callable[[list[bytes], bytes, bytes], None]
-"""Takes the words of the protocol line (`HMSG subject sid reply …`), headers and payload.
+Frame = tuple[bytes, bytes, bytes]
+"""The protocol line without its sizes (`HMSG subject sid reply`), the headers, the payload."""
+Handler = Callable[[list[Frame]], None]
+"""Takes what one read of the socket brought; it runs in nats-py's read loop: it must not raise."""
 
-It runs inside nats-py's read loop, so it must not raise.
-"""
-
+API_SECONDS_MAX: Final = 5.0
 UNSENT_BYTES_MAX: Final = 4 * 1024 * 1024
 POLL_SECONDS: Final = 0.005
 NO_RESPONDERS: Final = b"NATS/1.0 503"
-HMSG: Final = ord("H")
-MSG: Final = ord("M")
+WITH_HEADERS: Final = ord("H")
+OURS: Final = (b"MSG ", b"HMSG ")
 
 
 class Lane(Parser):
-    """Stands in nats-py's parser place: our frames go to our handlers, the rest to nats-py."""
+    """Stands where nats-py keeps its parser: our frames go to our handlers, the rest to nats-py."""
 
     def __init__(self, nc: Client) -> None:
         """Build the parser; `attach` puts it in its place."""
@@ -47,7 +51,7 @@ class Lane(Parser):
         super().__init__(nc)
 
     def reset(self) -> None:
-        """Forget half a frame: nats-py calls this when a connection ends and when one begins."""
+        """Forget half a frame: nats-py calls this when a connection has ended."""
         super().reset()
         self._held.clear()
         self._held_size = self._wanted = 0
@@ -65,39 +69,57 @@ class Lane(Parser):
             data = b"".join(self._held)
             self._held.clear()
         connection = self._connection
-        position = await self._frames(data)
+        batches: dict[Handler, list[Frame]] = {}
+        position = await self._split(data, batches)
+        for handler, frames in batches.items():
+            handler(frames)
         if connection == self._connection and position < len(data):
             self._held.append(data[position:])
             self._held_size = len(data) - position
 
-    async def _frames(self, data: bytes) -> int:
-        """Hand out the whole frames; returns where the first incomplete one starts."""
+    async def _split(self, data: bytes, batches: dict[Handler, list[Frame]]) -> int:
+        """Sort the whole frames; returns where the first incomplete one starts."""
         position, size, connection = 0, len(data), self._connection
-        while position < size:
+        prefix, batch = b"\0", None
+        while position < size and connection == self._connection:
             line = data.find(b"\r\n", position)
             if line < 0:
                 self._wanted = size - position + 1
-                return position
-            kind = data[position]
-            if kind == HMSG or (kind == MSG and data[position + 1] == ord("S")):
-                words = data[position:line].split()
-                start = line + 2
-                stop = start + int(words[-1])
-                if stop + 2 > size:
-                    self._wanted = stop + 2 - position
-                    return position
-                handler = self.handlers.get(words[2])
-                if handler is not None:
-                    body = start + int(words[-2]) if kind == HMSG else start
-                    handler(words, data[start:body], data[body:stop])
-                    position = stop + 2
-                    continue
-                line = stop
-            await super().parse(data[position : line + 2])
-            if connection != self._connection:
                 break
-            position = line + 2
+            if not data.startswith(prefix, position):  # It often goes on as it began.
+                prefix, batch = self._route(data[position:line], batches)
+            start = end = line + 2
+            if batch is None:
+                if prefix.startswith(OURS):
+                    end = start + int(data[position:line].rpartition(b" ")[2]) + 2
+                if end <= size:
+                    await super().parse(data[position:end])
+            elif data[position] == WITH_HEADERS:
+                words, header_size, total = data[position:line].rsplit(b" ", 2)
+                body, end = start + int(header_size), start + int(total) + 2
+                if end <= size:
+                    batch.append((words, data[start:body], data[body : end - 2]))
+            else:
+                words, _, total = data[position:line].rpartition(b" ")
+                end = start + int(total) + 2
+                if end <= size:
+                    batch.append((words, b"", data[start : end - 2]))
+            if end > size:
+                self._wanted = end - position
+                break
+            position = end
         return position
+
+    def _route(
+        self, line: bytes, batches: dict[Handler, list[Frame]]
+    ) -> tuple[bytes, list[Frame] | None]:
+        """Tell what frames like this one start with, and where they go; None: to nats-py."""
+        if not line.startswith(OURS):
+            return line, None
+        kind, subject, sid, _ = line.split(b" ", 3)
+        handler = self.handlers.get(sid)
+        batch = None if handler is None else batches.setdefault(handler, [])
+        return b"%b %b %b " % (kind, subject, sid), batch
 
 
 class Wire:
@@ -123,19 +145,24 @@ class Wire:
         return self.connected
 
     def on_loss(self, told: Callable[[], None]) -> Callable[[], None]:
-        """Have `told` called whenever the connection changes; returns how to end that."""
+        """Have `told` called whenever the connection is lost; returns how to end that."""
         self._lane.on_loss.add(told)
         return lambda: self._lane.on_loss.discard(told)
 
     async def listen(self, handler: Handler) -> tuple[bytes, Callable[[], Any]]:
-        """Open an inbox: everything under its prefix goes to `handler`; returns how to close it."""
+        """Open an inbox, `prefix.*`; returns the prefix and how to close it again."""
         inbox = self.nc.new_inbox()
-        subscription = await self.nc.subscribe(f"{inbox}.*", cb=_never)
+        try:
+            subscription = await self.nc.subscribe(f"{inbox}.*", cb=_never)
+            await self.nc.flush()  # `send` must not overtake it.
+        except NatsError as error:
+            raise _closed(error) from error
         sid = b"%d" % subscription._id  # noqa: SLF001  nats-py tells it to the server only.
         self._lane.handlers[sid] = handler
 
         async def close() -> None:
-            if self._lane.handlers.pop(sid, None) and not self.nc.is_closed:
+            del self._lane.handlers[sid]
+            if not self.nc.is_closed:
                 await subscription.unsubscribe()
 
         return inbox.encode() + b".", close
@@ -154,15 +181,10 @@ class Wire:
         if not self.nc.is_connected:
             return False
         stream: asyncio.StreamWriter = self.nc._transport._io_writer  # type: ignore[union-attr]  # noqa: SLF001
-        if (
-            stream.transport.is_closing()
-            or stream.transport.get_write_buffer_size() > UNSENT_BYTES_MAX
-        ):
+        room = stream.transport.get_write_buffer_size() <= UNSENT_BYTES_MAX
+        if stream.transport.is_closing() or not room:
             return False
-        try:
-            stream.write(frame)
-        except (OSError, RuntimeError):  # It was closed under our hands.
-            return False
+        stream.write(frame)
         return True
 
     def token(self) -> bytes:
@@ -170,15 +192,61 @@ class Wire:
         return b"%d" % next(self._tokens)
 
 
+async def ask(nc: Client, verb: str, body: dict[str, Any], absent: int = 0) -> dict[str, Any]:
+    """Ask JetStream's API; empty when the error is `absent`, else raises `LogUnavailable`."""
+    message = await _request(nc, verb, body)
+    reply: dict[str, Any] = msgspec.json.decode(message.data)
+    refusal = reply.get("error")
+    if refusal is None:
+        return reply
+    if refusal.get("err_code") == absent:
+        return {}
+    raise LogUnavailable(
+        f"JetStream refuses {verb}: {refusal.get('description')}",
+        where="JetStream",
+        remedy="check the stream, and that our user may call this API",
+    )
+
+
+async def direct(nc: Client, stream: str, body: dict[str, Any]) -> bytes | None:
+    """One stored message's payload; None when there is none such. Raises `LogUnavailable`."""
+    message = await _request(nc, f"DIRECT.GET.{stream}", body)
+    return None if message.headers and "Status" in message.headers else message.data
+
+
+async def _request(nc: Client, verb: str, body: dict[str, Any]) -> Msg:
+    try:
+        return await nc.request(
+            f"$JS.API.{verb}", msgspec.json.encode(body), timeout=API_SECONDS_MAX
+        )
+    except (NatsError, OSError) as error:
+        raise LogUnavailable(
+            f"JetStream does not answer {verb}: {str(error) or type(error).__name__}",
+            where="JetStream",
+            remedy="check that the server is up and that our user may call its API",
+        ) from error
+
+
 async def attach(nc: Client) -> Wire:
     """Take our lane on a connection; a second call on the same one shares it."""
     lane = nc._ps  # noqa: SLF001  The one place where nats-py keeps its parser.
     if not isinstance(lane, Lane):
-        await nc.flush()
+        try:
+            await nc.flush()
+        except NatsError as error:
+            raise _closed(error) from error
         while nc._ps.buf:  # noqa: SLF001, ASYNC110  Half a frame belongs to the old parser.
             await asyncio.sleep(0)
         lane = nc._ps = Lane(nc)  # noqa: SLF001
     return Wire(nc, lane)
+
+
+def _closed(error: NatsError) -> LogUnavailable:
+    return LogUnavailable(
+        f"the connection cannot be used: {str(error) or type(error).__name__}",
+        where="JetStream",
+        remedy="connect again",
+    )
 
 
 async def _never(_message: Msg) -> None:

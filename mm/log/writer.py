@@ -9,21 +9,23 @@ server's last id tells the rest. Anyone else who has written, if only once, fenc
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from mm.errors import LogError, LogFull, LogUnavailable, StreamMismatch, WriterFenced
-from mm.log.wire import NO_RESPONDERS
+from mm.log.wire import NO_RESPONDERS, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mm.log.chain import Sealed
     from mm.log.streams import Streams
-    from mm.log.wire import Wire
+    from mm.log.wire import Frame, Wire
 
 POLL_SECONDS: Final = 0.005
+NO_MESSAGE: Final = 10037
 WRONG_LAST_ID: Final = 10070
 WRONG_LAST_SEQUENCE: Final = 10071
 WRONG_STREAM: Final = 10060
@@ -99,7 +101,7 @@ class Writer:
             if left <= 0 or not await self._wire.connection_within(left):
                 break
             reason = await self._attempt(sealed, min(left, self._limits.ack_seconds_max))
-            if self._settled(sealed, reason):
+            if await self._settled(sealed, reason):
                 return
             if reason is NOBODY:  # JetStream answers some time after the connection is back.
                 await asyncio.sleep(min(left, POLL_SECONDS))
@@ -135,13 +137,11 @@ class Writer:
             f"Nats-Expected-Stream: {self._stream}\r\n\r\n"
         ).encode()
 
-    def _heard(self, words: list[bytes], headers: bytes, payload: bytes) -> None:
+    def _heard(self, frames: list[Frame]) -> None:
         """Take an answer; one to an earlier append is late and means nothing any more."""
-        if words[1].endswith(self._token) and words[1] == self._inbox + self._token:
-            if headers.startswith(NO_RESPONDERS):
-                self._answer(NOBODY)
-            else:
-                self._answer(payload)
+        for words, headers, payload in frames:
+            if words.split(b" ", 2)[1] == self._inbox + self._token:
+                self._answer(NOBODY if headers.startswith(NO_RESPONDERS) else payload)
 
     def _lost(self) -> None:
         self._answer(LOST)
@@ -156,7 +156,7 @@ class Writer:
                 answer = Ack(error=Refusal(description=f"the answer is no ack: {error}"))
         self._ack.set_result(answer)
 
-    def _settled(self, sealed: Sealed, ack: Ack) -> bool:
+    async def _settled(self, sealed: Sealed, ack: Ack) -> bool:
         """Whether the turn is stored; raises when it never will be."""
         if ack.error is None:
             if ack.seq != sealed.turn.number:
@@ -166,7 +166,7 @@ class Writer:
             case 10070:  # WRONG_LAST_ID
                 return self._last_is(sealed, ack.error.description.rpartition(": ")[2])
             case 10071:  # WRONG_LAST_SEQUENCE
-                raise _fenced(sealed, f"the stream is not empty ({ack.error.description})")
+                return await self._first_is(sealed)
             case 0:
                 return False
         raise _refused(self._stream, sealed, ack.error)
@@ -178,6 +178,13 @@ class Writer:
         if last == sealed.turn.previous.hex():
             return False
         raise _fenced(sealed, f"the stream's last turn is {last[:16] or 'nobody knows which'}")
+
+    async def _first_is(self, sealed: Sealed) -> bool:
+        """Tell whether the first turn is in and is ours; the server compares sequences only."""
+        found = await ask(self._wire.nc, f"STREAM.MSG.GET.{self._stream}", {"seq": 1}, NO_MESSAGE)
+        if found and b64decode(found["message"]["data"]) == sealed.payload:
+            return True
+        raise _fenced(sealed, "the stream is not empty")
 
     def _unavailable(self, sealed: Sealed, ack: Ack) -> LogUnavailable:
         assert ack.error is not None
