@@ -46,6 +46,8 @@ READER_MAY_PUBLISH: Final = [
     "$JS.API.STREAM.NAMES",
     "$JS.API.DIRECT.GET.>",
     "$JS.API.STREAM.MSG.GET.>",
+    "$JS.API.CONSUMER.CREATE.>",  # What turns are read through; it holds nothing back from anyone.
+    "$JS.API.CONSUMER.MSG.NEXT.>",
 ]
 
 
