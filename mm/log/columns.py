@@ -98,6 +98,12 @@ def to_ints(column: pa.Array | pa.ChunkedArray) -> Ints:
     return np.frombuffer(whole.buffers()[1] or b"", np.int64)[whole.offset :][: len(whole)]
 
 
+def has_places(table: pa.Table) -> bool:
+    """Whether every row of a table says where on the log it belongs."""
+    types = {field.name: field.type for field in table.schema}
+    return all(types.get(name) == pa.int64() for name in PLACE)
+
+
 def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     joined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined

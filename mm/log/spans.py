@@ -23,7 +23,7 @@ from mm.events.base import Body
 from mm.events.codec import decode, digest_of, encode
 from mm.events.vocabulary import tag_of
 from mm.log.chain import Head, Sealed
-from mm.log.columns import PLACE, TURNS, Ints, Rows, from_ints, table_of, to_ints
+from mm.log.columns import PLACE, TURNS, Ints, Rows, from_ints, has_places, table_of, to_ints
 
 PACK_EVENTS_MAX: Final = 16_384
 PACK_BYTES_MAX: Final = 2 * 1024 * 1024
@@ -123,9 +123,12 @@ class SpanReader:
     """The tables of one span, read back as the turns they were made of."""
 
     def __init__(self, tables: Mapping[str, pa.Table], *, where: str) -> None:
-        """Take the tables by tag; `where` names the span in errors."""
+        """Take the tables by tag; `where` names the span. Raises `LogDamaged`."""
         self._tables = tables
         self._where = where
+        for tag, table in tables.items():
+            if tag != TURNS and not has_places(table):
+                raise self._damaged(f"no file of {tag}: it does not say where its rows belong")
 
     def turns(self, head: Head) -> Iterator[Sealed]:
         """Every turn of the span, which follows `head`."""
