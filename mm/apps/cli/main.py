@@ -1,11 +1,13 @@
 """The `mm` command: finds the group, runs it, and turns what went wrong into an exit code.
 
-Groups are imported when they are asked for, so that `mm --help` answers at once. An `MmError`
-becomes one message on stderr and its own exit code; Ctrl-C becomes 130; an assertion of ours
-keeps its traceback, for it is a bug.
+Groups are imported when they are called, so that help answers at once. An `MmError` becomes one
+message on stderr and its own exit code; a wrong command line becomes 2, Ctrl-C 130, and a pipe that
+nobody reads any more 141, as for any filter; an assertion of ours keeps its traceback, for it is a
+bug.
 """
 
 import importlib
+import os
 import sys
 from typing import Any, Final
 
@@ -16,7 +18,7 @@ from typer.main import get_command
 
 from mm import __version__
 from mm.apps.cli.output import fail
-from mm.errors import Interrupted, MmError
+from mm.errors import ConfigError, Interrupted, MmError
 
 COMMANDS: Final = {
     "demo": (
@@ -37,25 +39,41 @@ COMMANDS: Final = {
     "query": ("mm.apps.cli.query", "Ask a session's log questions in SQL."),
     "compile": ("mm.apps.cli.compile", "Compile the kernels and cache them on disk."),
 }
+INTERRUPTED: Final = 130
+UNREAD: Final = 141
+"""What a shell reports of a program whose output nobody reads any more."""
 
 
 class LazyGroup(TyperGroup):
-    """Knows its commands by name and imports one only when it is called."""
+    """Knows its commands by name and one line, and imports the one that is called."""
 
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        """The command groups, in the order a newcomer meets them."""
-        return list(COMMANDS)
+    def __init__(self, **attrs: Any) -> None:
+        """Put a stand-in for every command, in the order in which a newcomer meets them."""
+        super().__init__(**attrs | {"suggest_commands": False})  # Click does so by itself.
+        for name, (_, line) in COMMANDS.items():
+            self.commands[name] = click.Command(name, help=line, short_help=line)
 
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module that holds `cmd_name` and return its command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, help_line = COMMANDS[cmd_name]
-        if "--help" in sys.argv[1:2]:
-            return click.Command(cmd_name, help=help_line, short_help=help_line)
-        command = get_command(importlib.import_module(module).app)
-        command.name = cmd_name
-        return command
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Replace the stand-in by the command; an unknown name gets the nearest one beside it."""
+        name, _, rest = super().resolve_command(ctx, args)
+        assert name is not None, "a name that was resolved"
+        command = get_command(importlib.import_module(COMMANDS[name][0]).app)
+        command.name = name
+        if isinstance(command, TyperGroup):
+            command.suggest_commands = False
+        return name, command, rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; when nobody reads what it writes, end without a word."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(UNREAD) from None
+        return result
 
 
 app = typer.Typer(
@@ -66,6 +84,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Event-sourced market making on an append-only log.",
+    epilog="Start with `mm demo`. `mm COMMAND --help` explains a command and shows an example.",
 )
 
 
@@ -85,11 +104,23 @@ def main(argv: list[str] | None = None) -> Any:
         code = get_command(app)(args=argv, prog_name="mm", standalone_mode=False)
     except MmError as error:
         sys.exit(fail(error, as_json=as_json))
-    except click.exceptions.Abort:
-        sys.exit(fail(Interrupted("interrupted"), as_json=as_json))
-    except KeyboardInterrupt:
-        sys.exit(fail(Interrupted("interrupted"), as_json=as_json))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        sys.exit(_misused(error, as_json=as_json))
+    if code == INTERRUPTED:
+        sys.exit(fail(Interrupted("stopped by Ctrl-C"), as_json=as_json))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: click.ClickException, *, as_json: bool) -> int:
+    """Explain a wrong command line; a bare group only shows its help."""
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return ConfigError.exit_code
+    path = context.command_path if context is not None else "mm"
+    misuse = ConfigError(
+        error.format_message().rstrip("."), where=path, remedy=f"see `{path} --help`"
+    )
+    return fail(misuse, as_json=as_json)

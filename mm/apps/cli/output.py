@@ -1,37 +1,54 @@
 """What the command line prints: tables for people, JSON for programs, errors for both.
 
 With `--json` stdout carries exactly one JSON document; everything meant for people (progress,
-notes, errors in words) goes to stderr.
+notes, errors in words) goes to stderr. What only some commands need is imported when they do.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Never
 
-import msgspec
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+from rich.text import Text
 
 from mm.errors import MmError
 
-out: Final = Console(highlight=False, soft_wrap=True)
+
+class Terminal(Console):
+    """A console that tells its caller when nobody reads any more."""
+
+    def on_broken_pipe(self) -> Never:
+        """Pass the error on, so that `main` ends the process as any filter would."""
+        self.quiet = True
+        raise BrokenPipeError
+
+
+out: Final = Terminal(highlight=False, soft_wrap=True)
+err: Final = Terminal(stderr=True, highlight=False, soft_wrap=True)
 WHOLE_FROM: Final = 1_000
 """From here on, decimals only distract."""
-err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+REFRESH_SECONDS: Final = 0.05
+"""How often a progress bar moves: one turn is far quicker than its drawing."""
+Advance = Callable[[float], None]
 
 
 def emit_json(document: Any) -> None:
     """Write one JSON document to stdout; decimals become strings, bytes hexadecimal."""
+    import msgspec
+
     encoded = msgspec.json.encode(document, enc_hook=_plain, order="deterministic")
     sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+
+
+def emit_json_line(document: Any) -> None:
+    """Write a JSON document of one line, at once: a stream of them has no end to wait for."""
+    import msgspec
+
+    encoded = msgspec.json.encode(document, enc_hook=_plain, order="deterministic")
+    sys.stdout.write(encoded.decode() + "\n")
+    sys.stdout.flush()
 
 
 def _plain(value: Any) -> Any:
@@ -60,19 +77,33 @@ def fail(error: MmError, *, as_json: bool) -> int:
     return error.exit_code
 
 
+def write(line: Text) -> None:
+    """Print one line of a long listing; colours cost time, so only a terminal gets them."""
+    if out.is_terminal:
+        out.print(line)
+    else:
+        sys.stdout.write(line.plain + "\n")
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; numbers stand to the right."""
-    grid = Table(title=title, title_justify="left", header_style="bold")
+    from rich.table import Table
+
+    grid = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
     cells = [[_cell(value) for value in row] for row in rows]
     for index, column in enumerate(columns):
-        numeric = bool(cells) and all(_is_number(row[index]) for row in cells)
+        numeric = bool(cells) and all(_is_number(row[index].plain) for row in cells)
         grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         grid.add_row(*row)
     out.print(grid)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Text:
+    return value if isinstance(value, Text) else Text(_worded(value))
+
+
+def _worded(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, int):
@@ -83,15 +114,27 @@ def _cell(value: object) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").replace("-", "").replace("%", "").isdigit()
+    bare = text.translate(_PUNCTUATION)
+    return not bare or bare.isdigit()
+
+
+_PUNCTUATION: Final = str.maketrans("", "", ",.-+% ")
 
 
 @contextmanager
-def progress(label: str, total: float | None, *, quiet: bool = False) -> Iterator[Any]:
+def progress(label: str, total: float | None, *, quiet: bool = False) -> Iterator[Advance]:
     """A progress bar on stderr that appears only on a terminal; yields `advance(amount)`."""
     if quiet or not err.is_terminal:
         yield lambda _amount: None
         return
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -101,4 +144,18 @@ def progress(label: str, total: float | None, *, quiet: bool = False) -> Iterato
     )
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda amount: bar.advance(task, amount)
+        yield _throttled(lambda amount: bar.advance(task, amount))
+
+
+def _throttled(advance: Advance) -> Advance:
+    waiting, moved = 0.0, time.monotonic()
+
+    def add(amount: float) -> None:
+        nonlocal waiting, moved
+        waiting += amount
+        now = time.monotonic()
+        if now - moved >= REFRESH_SECONDS:
+            advance(waiting)
+            waiting, moved = 0.0, now
+
+    return add
