@@ -7,11 +7,11 @@ up.
 """
 
 import math
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import IntEnum
 from typing import Final, NewType
 
-from mm.errors import BadInput, OffLot, OffTick
+from mm.errors import OffLot, OffTick
 
 Ticks = NewType("Ticks", int)
 Lots = NewType("Lots", int)
@@ -27,6 +27,8 @@ MICROS: Final = 1_000
 MILLIS: Final = 1_000_000
 SECONDS: Final = 1_000_000_000
 INT64_MAX: Final = 2**63 - 1
+_EXACT: Final = Context(prec=60)
+"""Of our own: what a library does to the thread's context changes no number here."""
 
 
 class Side(IntEnum):
@@ -41,31 +43,16 @@ class Side(IntEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
-def decimal_from(text: str, *, what: str = "number") -> Decimal:
-    """Read a finite decimal; raises `BadInput` on NaN, infinity or anything else."""
-    try:
-        value = Decimal(text)
-    except ArithmeticError as error:
-        raise _not_finite(text, what) from error
-    if not value.is_finite():
-        raise _not_finite(text, what)
-    return value
-
-
-def _not_finite(text: str, what: str) -> BadInput:
-    return BadInput(
-        f"{text!r} is not a finite number",
-        where=what,
-        remedy="correct or drop the value",
-    )
-
-
 def steps(value: Decimal, step: Decimal) -> int | None:
     """How many steps make the value, or None when they do not make it exactly."""
-    if not value.is_finite():
+    if not (value.is_finite() and step.is_finite() and step > 0):
         return None
-    count, rest = divmod(value, step) if abs(value) < step * INT64_MAX else (Decimal(0), step)
-    return None if rest else int(count)
+    try:
+        count = _EXACT.divide_int(value, step)
+        exact = _EXACT.multiply(count, step) == value and -INT64_MAX <= count <= INT64_MAX
+    except ArithmeticError:  # More digits than any price or size has.
+        return None
+    return int(count) if exact else None
 
 
 def to_ticks(price: Decimal, tick_size: Decimal) -> Ticks:
@@ -88,11 +75,6 @@ def to_lots(size: Decimal, lot_size: Decimal) -> Lots:
             remedy="check the instrument's lot size, or round the size before it enters",
         )
     return Lots(lots)
-
-
-def from_steps(count: int, step: Decimal) -> Decimal:
-    """The decimal that a number of ticks or lots stands for."""
-    return count * step
 
 
 def round_bid(price: float) -> Ticks:
