@@ -13,11 +13,11 @@ from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Seq, Side, Ticks
 
 
 class Origin(NamedTuple):
-    """Where a decision is made: its turn's time and number, its index, and what caused it."""
+    """Where a decision is made: its turn's time and number, its place among the decisions, its cause."""
 
     at: Nanos
     turn: TurnNumber
-    index: int
+    place: int
     cause: Seq
 
 
@@ -77,4 +77,4 @@ def amending(step: Amend, cause: Seq) -> AmendOrder:
 
 def order_id(strategy: str, wallet: str, origin: Origin) -> OrderId:
     """`{strategy}_{wallet}_{ms}_{turn}{index}`, the last two hexadecimal."""
-    return OrderId(f"{strategy}_{wallet}_{millis(origin.at)}_{origin.turn:x}{origin.index:02x}")
+    return OrderId(f"{strategy}_{wallet}_{millis(origin.at)}_{origin.turn:x}{origin.place:02x}")

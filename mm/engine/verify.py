@@ -5,6 +5,7 @@ the hash. The first difference is reported as a field diff with the chain of cau
 follows it is not compared, since the states have parted.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -12,15 +13,17 @@ import msgspec
 
 from mm.engine.core import Engine, Outcome
 from mm.events.codec import encode_event
+from mm.events.market import BookDelta, BookSnapshot
 from mm.events.session import SessionStarted, TimerFired
-from mm.events.turn import Record, Turn, records
+from mm.events.turn import NO_HASH, Turn, records
 from mm.events.units import Seq, TurnNumber
 from mm.events.vocabulary import Event, levels_in, tag_of
-from mm.log.chain import START, Head, Sealed, follow
+from mm.log.chain import Sealed
 
+_DEEP: Final = (BookDelta, BookSnapshot)
 CAUSES_MAX: Final = 10
-RECENT_MAX: Final = 20_000
-"""Records remembered behind the present turn, to name the causes of a difference."""
+RECENT_TURNS_MAX: Final = 20_000
+"""Turns remembered behind the present one, to name the causes of a difference."""
 
 
 class FieldDiff(msgspec.Struct, frozen=True):
@@ -58,34 +61,33 @@ class Verification(msgspec.Struct, kw_only=True):
 
 
 class Verifier:
-    """Takes turns one by one, so that it can follow any source."""
+    """Takes turns one by one, as a log's reader, which checks their links, gives them."""
 
     def __init__(self) -> None:
         """Start before the first turn."""
         self._engine = Engine()
-        self._head = START
+        self._hash = NO_HASH
         self._seen = Verification()
-        self._recent: dict[Seq, Record] = {}
+        self._recent: deque[Turn] = deque(maxlen=RECENT_TURNS_MAX)
 
     def take(self, sealed: Sealed) -> bool:
         """Recompute a turn and compare; False at the first difference, after which it stops."""
         turn, seen = sealed.turn, self._seen
         _note(seen, turn)
         outcome = self._engine.step(turn.at, _heard(turn))
-        after = _follows(self._head, sealed, outcome)
-        if after is None:
+        if not _reproduced(turn, outcome):
             seen.difference = _difference(turn, outcome, self._recent)
             return False
-        self._head = after
+        self._hash = sealed.hash
         seen.reproduced += len(turn.decisions)
-        _remember(self._recent, turn)
+        self._recent.append(turn)
         return True
 
     def result(self) -> Verification:
         """What was compared so far."""
         seen = self._seen
         seen.digests, seen.digest = self._engine.digests(), self._engine.digest()
-        seen.head = self._head.hash.hex()
+        seen.head = self._hash.hex()
         return seen
 
 
@@ -104,7 +106,7 @@ def _note(seen: Verification, turn: Turn) -> None:
     seen.rows += len(turn.decisions)
     seen.decisions += len(turn.decisions)
     for fact in turn.facts:
-        seen.rows += levels_in(fact)
+        seen.rows += levels_in(fact) if type(fact) in _DEEP else 1
         if type(fact) is SessionStarted:
             seen.sessions = [*seen.sessions, fact.session]
             seen.versions = [*seen.versions, fact.code_version]
@@ -118,32 +120,22 @@ def _heard(turn: Turn) -> tuple[Any, ...]:
     return turn.facts[start:]
 
 
-def _follows(head: Head, sealed: Sealed, outcome: Outcome) -> Head | None:
-    """The head after the turn when it was reproduced to the byte, else None.
+def _reproduced(turn: Turn, outcome: Outcome) -> bool:
+    """Whether the turn came out again, to the byte.
 
     The facts heard are the recorded ones, so that only the engine's timers can differ among them;
-    decisions are compared as bytes. The links of the turn are checked as on any reading.
+    decisions are compared as bytes.
     """
-    after = follow(head, sealed, where=f"turn {sealed.turn.number}")
-    turn = sealed.turn
     if outcome.facts != turn.facts or len(outcome.decisions) != len(turn.decisions):
-        return None
-    same = map(_same_bytes, outcome.decisions, turn.decisions)
-    return after if all(same) else None
+        return False
+    return all(map(_same_bytes, outcome.decisions, turn.decisions))
 
 
 def _same_bytes(left: Event, right: Event) -> bool:
     return encode_event(left) == encode_event(right)
 
 
-def _remember(recent: dict[Seq, Record], turn: Turn) -> None:
-    for record in records(turn):
-        recent[record.number] = record
-    while len(recent) > RECENT_MAX:
-        del recent[next(iter(recent))]
-
-
-def _difference(turn: Turn, outcome: Outcome, recent: dict[Seq, Record]) -> Difference:
+def _difference(turn: Turn, outcome: Outcome, recent: deque[Turn]) -> Difference:
     recorded = (*turn.facts, *turn.decisions)
     recomputed = (*outcome.facts, *outcome.decisions)
     for index in range(max(len(recorded), len(recomputed))):
@@ -179,12 +171,12 @@ def _brief(event: Event | None) -> str:
     return f"{event!r}"[:300] if event is not None else "nothing"
 
 
-def _causes(event: Event | None, turn: Turn, recent: dict[Seq, Record]) -> list[str]:
+def _causes(event: Event | None, turn: Turn, recent: deque[Turn]) -> list[str]:
     """The records that led here, nearest first, as far back as they are remembered."""
-    here = {record.number: record for record in records(turn)}
+    known = {record.number: record for each in (*recent, turn) for record in records(each)}
     chain: list[str] = []
     while (cause := Seq(getattr(event, "cause", 0))) and len(chain) < CAUSES_MAX:
-        record = here.get(cause) or recent.get(cause)
+        record = known.get(cause)
         if record is None:
             chain.append(f"event {cause} (further back)")
             break

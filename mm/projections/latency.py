@@ -4,6 +4,7 @@ Histograms by powers of two of nanoseconds: exact counts, fixed memory, no sampl
 latency (the venue's clock is ahead of ours) is counted as such, never clipped away.
 """
 
+from collections import OrderedDict
 from typing import Any, Final
 
 from mm.events.market import BookDelta, QuoteUpdated, TradePrinted
@@ -62,7 +63,7 @@ class Latency:
         self.feed = Histogram()
         self.inbox = Histogram()
         self.round_trip = Histogram()
-        self._waiting: dict[OrderId, Nanos] = {}
+        self._waiting: OrderedDict[OrderId, Nanos] = OrderedDict()
 
     def routes(self) -> Routes:
         """Market data and answers by type."""
@@ -85,7 +86,7 @@ class Latency:
     def _submitted(self, event: OrderSubmitted, _record: Record) -> None:
         self._waiting[event.order_id] = event.sent
         if len(self._waiting) > WAITING_MAX:
-            del self._waiting[next(iter(self._waiting))]
+            self._waiting.popitem(last=False)
 
     def _answered(
         self,
@@ -108,4 +109,4 @@ class Latency:
             (self.feed, self.inbox, self.round_trip), hops, strict=True
         ):
             hop.buckets, hop.negative = list(buckets), negative
-        self._waiting = dict(waiting)
+        self._waiting = OrderedDict((order, sent) for order, sent in waiting)

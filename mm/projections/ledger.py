@@ -5,6 +5,7 @@ twice (by socket and by REST) counts once: the venue's fill id decides, in a bou
 fee taken in the base asset makes the holding smaller than the fills' sum; it is kept apart, exact.
 """
 
+from collections import OrderedDict
 from decimal import Context, Decimal
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ class Ledger:
         self.instruments: dict[InstrumentId, InstrumentDefined] = {}
         self.marks: dict[InstrumentId, Decimal] = {}
         self.funding_rates: dict[InstrumentId, tuple[Decimal, int]] = {}
-        self._seen: dict[tuple[InstrumentId, str], None] = {}
+        self._seen: OrderedDict[tuple[InstrumentId, str], None] = OrderedDict()
         self._net: dict[InstrumentId, int] = {}
         self.duplicates = 0
 
@@ -134,7 +135,7 @@ class Ledger:
         assert event.instrument in self.instruments, f"fill of an undefined instrument: {event}"
         self._seen[event.instrument, event.fill_id] = None
         if len(self._seen) > FILLS_REMEMBERED_MAX:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
         kind = self.instruments[event.instrument].kind
         account = self.account(event.wallet, event.instrument, event.strategy)
         account.position = evolve(account.position, event, kind)
@@ -222,4 +223,4 @@ class Ledger:
         self.instruments = {each.instrument: each for each in defined}
         self.marks = {key: Decimal(text) for key, text in marks}
         self.funding_rates = {key: (Decimal(rate), due) for key, rate, due in rates}
-        self._seen = {(instrument, fill): None for instrument, fill in seen}
+        self._seen = OrderedDict(((instrument, fill), None) for instrument, fill in seen)

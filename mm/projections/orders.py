@@ -6,6 +6,7 @@ first. A fill of an order no longer kept is counted, and still moves the positio
 all that a position needs.
 """
 
+from collections import OrderedDict
 from typing import Any, Final
 
 import msgspec
@@ -95,7 +96,7 @@ class Orders:
     def __init__(self) -> None:
         """Start without orders."""
         self._live: dict[OrderId, Order] = {}
-        self._closed: dict[OrderId, Order] = {}
+        self._closed: OrderedDict[OrderId, Order] = OrderedDict()
         self.placed = 0
         self.fills = 0
         self.unmatched = 0
@@ -238,7 +239,7 @@ class Orders:
             self._live.pop(after.order_id, None)
             self._closed[after.order_id] = after
             if len(self._closed) > CLOSED_KEPT_MAX:
-                del self._closed[next(iter(self._closed))]
+                self._closed.popitem(last=False)
         else:
             self._live[after.order_id] = after
 
@@ -254,5 +255,6 @@ class Orders:
         """Restore what `dump` gave."""
         live, closed, counters = dumped
         self._live = {plain["order_id"]: msgspec.convert(plain, Order) for plain in live}
-        self._closed = {plain["order_id"]: msgspec.convert(plain, Order) for plain in closed}
+        orders = [msgspec.convert(plain, Order) for plain in closed]
+        self._closed = OrderedDict((order.order_id, order) for order in orders)
         self.placed, self.fills, self.unmatched = counters
