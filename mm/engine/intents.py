@@ -13,7 +13,7 @@ from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Seq, Side, Ticks
 
 
 class Origin(NamedTuple):
-    """Where a decision is made: its turn's time and number, its place among the decisions, its cause."""
+    """Where a decision is made: time and number of its turn, place in it, cause."""
 
     at: Nanos
     turn: TurnNumber

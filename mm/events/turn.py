@@ -44,14 +44,29 @@ class Turn(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return len(self.facts) + len(self.decisions)
 
     @property
-    _MARKET: Final = frozenset(kind for kind in KINDS.values() if issubclass(kind, MarketEvent))
+    def touches_orders(self) -> bool:
+        """Whether it goes to the subject that is kept for ever."""
+        return touches_orders(self.facts, self.decisions)
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One event and its place: event number, turn, index in the turn, and the turn's time."""
+
+    number: Seq
+    turn: TurnNumber
+    index: int
+    at: Nanos
+    event: Event
+
+
+_MARKET: Final = frozenset(kind for kind in KINDS.values() if issubclass(kind, MarketEvent))
 
 
 def touches_orders(facts: tuple[Fact, ...], decisions: tuple[Decision, ...]) -> bool:
     """True unless all there is are public market facts and timers."""
     if decisions:
         return True
-    for fact in facts:  # A loop, since this runs for every turn that is ever read.  # noqa: SIM110
+    for fact in facts:  # noqa: SIM110 - a loop, since this runs for every turn that is ever read.
         if type(fact) not in _MARKET:
             return True
     return False
