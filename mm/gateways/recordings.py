@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mm.errors import ConfigError
+from mm.errors import ConfigError, StoreLocked
 from mm.log import files
 from mm.log.archive import Archive, ArchiveWriter, is_archive
 
@@ -26,15 +26,18 @@ def new_recording(path: Path, *, force: bool = False) -> Iterator[ArchiveWriter]
     check_vacant(path, force=force)
     draft = _beside(path, "draft")
     _discard(draft)
-    writer = ArchiveWriter(draft, name=path.name, kind="recording")
+    ours = True
     try:
-        yield writer
-        writer.close()
+        with ArchiveWriter(draft, name=path.name, kind="recording") as writer:
+            yield writer
         check_vacant(path, force=force)
         _replace(path, draft)
+    except StoreLocked:
+        ours = False
+        raise
     finally:
-        writer.abandon()
-        shutil.rmtree(draft, ignore_errors=True)
+        if ours:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def check_vacant(path: Path, *, force: bool) -> None:

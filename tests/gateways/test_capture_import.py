@@ -130,7 +130,7 @@ def test_files_are_merged_by_time(tmp_path: Path) -> None:
     _, cash = capture(seed=1, chained=False)
     paths = [write(tmp_path / "a", futures), write(tmp_path / "b", cash)]
     source, turns = imported(*paths)
-    assert [fact.venue for fact in turns.turns[0].facts] == ["binance_usdm", "binance"]
+    assert [fact.venue for fact in turns.facts[:2]] == ["binance_usdm", "binance"]
     assert [each["instrument"] for each in source.report()] == [0, 1]
     assert [each["gaps"] for each in source.report()] == [0, 0]
     times = [turn.at for turn in turns.turns]

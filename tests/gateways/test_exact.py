@@ -1,5 +1,6 @@
 """Decimal texts become whole steps exactly as `units` would, or are refused."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -23,10 +24,10 @@ TEXTS = st.one_of(
 )
 
 
-def outcome(convert: object, *args: object) -> int | str:
+def outcome(convert: Callable[..., int], *args: object) -> int | str:
     """The number of steps, or the word for a refusal."""
     try:
-        return convert(*args)  # type: ignore[no-any-return, operator]
+        return convert(*args)
     except (OffTick, OffLot):
         return "off"
     except BadInput:

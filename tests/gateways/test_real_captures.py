@@ -36,7 +36,8 @@ def counted(path: Path) -> dict[str, Any]:
     rows: Counter[str] = Counter()
     size = notional = Decimal(0)
     snapshot: dict[str, Any] = {}
-    diffs, tickers = [], {}
+    diffs: list[dict[str, Any]] = []
+    tickers: dict[int, list[list[Decimal]]] = {}
     funding, last = set(), 0
     others: Counter[str] = Counter()
     with gzip.open(path, "rt") as file:
