@@ -4,6 +4,8 @@ A reader never needs the writer's rights: while a session runs, its log is read 
 server's own reader account; otherwise the store is started for as long as it is read.
 """
 
+import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +23,8 @@ from mm.log.jetstream import JetStreamLog
 from mm.log.server import EmbeddedServer, observe
 
 LINK: Final = LinkOptions()
+RESTARTS_MAX: Final = 5
+"""Deaths of the embedded server that one session survives."""
 
 
 @asynccontextmanager
@@ -34,9 +38,28 @@ async def desk_log(desk: str, files: DeskFiles, sync: str) -> AsyncIterator[JetS
     files.root.mkdir(parents=True, exist_ok=True)
     async with (
         EmbeddedServer(files.store, sync=sync) as server,
+        _kept_alive(server),
         _on(server.access, desk) as log,
     ):
         yield log
+
+
+@asynccontextmanager
+async def _kept_alive(server: EmbeddedServer) -> AsyncIterator[None]:
+    """Start the server again when it dies, a few times; after that the log stays away."""
+    keeper = asyncio.create_task(_restart(server))
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+
+
+async def _restart(server: EmbeddedServer) -> None:
+    for _ in range(RESTARTS_MAX):
+        await server.exited()
+        await server.restart()
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from mm.apps import config as configs
-from mm.apps.cli.live import play, run, show
+from mm.apps.cli.live import play, refuse_halted, run, show
 from mm.apps.cli.output import emit_json, err
 from mm.apps.cli.replay import show_verified, verified
 from mm.apps.sessions import desk_files
@@ -56,3 +56,4 @@ def demo(
         err.print(f"               [bold]mm query 'FROM fills' --session {files.root}[/]")
     if result.verification.difference is not None:
         raise ReplayDiverged("the demo did not replay", where=str(files.root))
+    refuse_halted(report)

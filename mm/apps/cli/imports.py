@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -24,81 +24,106 @@ FIGURES: Final = (
 """What people are shown, where it is not zero; `--json` has everything."""
 ALWAYS: Final = ("gaps", "crossed_books", "ticker_mismatches")
 
-app = typer.Typer(no_args_is_help=True, help="Turn market data into a recording.")
+RAW_EXAMPLE: Final = """
+Example:
+
+    mm import binance-raw usdm.gz spot.gz --out recordings/btc --json
+
+A line is `<receive time> <JSON>`. Several files are merged by receive time. Lines that cannot be
+believed are named and counted; a diff among them makes the book a gap until a snapshot joins.
+"""
+CSV_EXAMPLE: Final = """
+Example:
+
+    mm import csv --klines btc_1m.csv --venue binance --symbol BTCUSDT --tick 0.1 --lot 0.001
+    --out recordings/btc_1m
+
+Columns are found by their usual names, or as --column maps them. Rows that cannot be believed are
+named and counted.
+"""
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Turn market data into a recording."
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Directory of the new recording.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop at the first line that cannot be imported.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a recording that is there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print all totals as one JSON document.")]
 
 
-@app.callback()
-def _group() -> None:
-    """Keep the commands apart, however many there are."""
-
-
-@app.command("binance-raw", no_args_is_help=True)
+@app.command("binance-raw", no_args_is_help=True, epilog=RAW_EXAMPLE)
 def binance_raw(
-    captures: list[Path] = typer.Argument(
-        help="Lines of `<receive time> <JSON>`, plain or gzip; several files are merged by time.",
-        show_default=False,
-    ),
-    out_path: Path = typer.Option(
-        ..., "--out", help="Directory of the new recording.", show_default=False
-    ),
-    instrument: list[str] = typer.Option(
-        [],
-        help="Define an instrument: venue:symbol,kind,tick,lot[,step=…,maker=…,taker=…]. "
-        "Known: BTCUSDT of binance and binance_usdm.",
-    ),
-    strict: bool = typer.Option(False, help="Stop at the first line that cannot be imported."),
-    force: bool = typer.Option(False, help="Replace a recording that is there."),
-    as_json: bool = typer.Option(False, "--json", help="Print all totals as one JSON document."),
+    captures: Annotated[list[Path], typer.Argument(help="Capture files, plain or gzip.")],
+    *,
+    out_path: Out,
+    instrument: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Define an instrument: venue:symbol,kind,tick,lot[,step=…,maker=…,taker=…]. "
+            "Known: BTCUSDT of binance and of binance_usdm."
+        ),
+    ] = None,
+    strict: Strict = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Import raw Binance captures, spot or USD-M: depth, snapshots, tickers, trades, mark prices.
-
-    Example: mm import binance-raw usdm.gz spot.gz --out recordings/btc --json
-    """
+    """Import raw Binance captures, spot or USD-M: depth, snapshots, tickers, trades, marks."""
     from mm.gateways.capture_import import CaptureImport
     from mm.gateways.definitions import definitions
     from mm.gateways.totals import Problems
 
     problems = Problems(strict=strict)
-    source = CaptureImport(captures, definitions(instrument), problems)
+    source = CaptureImport(captures, definitions(instrument or []), problems)
     document = _import(source, captures, out_path, force=force)
     _show(document, as_json=as_json)
 
 
-@app.command("csv", no_args_is_help=True)
-def csv(  # noqa: PLR0917  Typer passes options by name.
-    trades: list[Path] = typer.Option([], help="File of trades: time, price, size, side[, id]."),
-    quotes: list[Path] = typer.Option([], help="File of best bid and offer with their sizes."),
-    klines: list[Path] = typer.Option([], help="File of candles: time of opening, OHLC, volume."),
-    out_path: Path = typer.Option(
-        ..., "--out", help="Directory of the new recording.", show_default=False
-    ),
-    venue: str = typer.Option(..., help="Venue, as the strategies will name it."),
-    symbol: str = typer.Option(..., help="Symbol at that venue."),
-    kind: str = typer.Option("spot", help="spot, linear or inverse."),
-    tick: str = typer.Option(..., help="Tick size; every price is a multiple of it."),
-    lot: str = typer.Option(..., help="Lot size; every size is a multiple of it."),
-    define: list[str] = typer.Option(
-        [], help="More about the instrument: base=BTC, quote=USD, maker=0.0002, taker=0.0005 …"
-    ),
-    column: list[str] = typer.Option(
-        [], help="Map a column: price=px, or price=3 for the third; trades.price=px for one table."
-    ),
-    time_unit: str = typer.Option("auto", help="auto, s, ms, us, ns or iso (UTC without offset)."),
-    interval: str = typer.Option("1m", help="Length of a candle: 30s, 1m, 4h, 1d."),
-    delimiter: str = typer.Option(",", help="What separates columns; 'tab' for a tab."),
-    no_header: bool = typer.Option(False, "--no-header", help="The first line is a row already."),
-    round_volume: bool = typer.Option(
-        False, "--round-volume", help="Round candle volumes to whole lots instead of refusing them."
-    ),
-    strict: bool = typer.Option(False, help="Stop at the first row that cannot be imported."),
-    force: bool = typer.Option(False, help="Replace a recording that is there."),
-    as_json: bool = typer.Option(False, "--json", help="Print all totals as one JSON document."),
+@app.command("csv", no_args_is_help=True, epilog=CSV_EXAMPLE)
+def csv(
+    *,
+    trades: Annotated[
+        list[Path] | None, typer.Option(help="Trades: time, price, size, side[, id].")
+    ] = None,
+    quotes: Annotated[
+        list[Path] | None, typer.Option(help="Quotes: time, bid, bid_size, ask, ask_size.")
+    ] = None,
+    klines: Annotated[
+        list[Path] | None,
+        typer.Option(help="Candles: time of opening, open, high, low, close, volume."),
+    ] = None,
+    out_path: Out,
+    venue: Annotated[str, typer.Option(help="Venue, as strategies will name it.")],
+    symbol: Annotated[str, typer.Option(help="Symbol at that venue.")],
+    kind: Annotated[str, typer.Option(help="spot, linear or inverse.")] = "spot",
+    tick: Annotated[str, typer.Option(help="Tick size; every price is a multiple of it.")],
+    lot: Annotated[str, typer.Option(help="Lot size; every size is a multiple of it.")],
+    define: Annotated[
+        list[str] | None,
+        typer.Option(help="More of the instrument: base=BTC, quote=USD, maker=0.0002 …"),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="price=px; price=3 is the third; trades.price=px for one table."),
+    ] = None,
+    time_unit: Annotated[
+        str, typer.Option(help="auto, s, ms, us, ns or iso (UTC without an offset).")
+    ] = "auto",
+    interval: Annotated[str, typer.Option(help="Of a candle: 30s, 1m, 4h, 1d.")] = "1m",
+    delimiter: Annotated[str, typer.Option(help="Between columns; `tab` for a tab.")] = ",",
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line is a row already.")
+    ] = False,
+    round_volume: Annotated[
+        bool, typer.Option("--round-volume", help="Round volumes of candles to whole lots.")
+    ] = False,
+    strict: Strict = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Import trades, quotes or klines from CSV files, plain or gzip, merged by time.
-
-    Example: mm import csv --klines btc_1m.csv --venue binance --symbol BTCUSDT --tick 0.1
-    --lot 0.001 --out recordings/btc_1m
-    """
+    """Import trades, quotes or klines from CSV files, plain or gzip, merged by time."""
     from mm.gateways.csv_files import CsvImport, CsvSource
     from mm.gateways.csv_options import CsvOptions, layout
     from mm.gateways.csv_rows import Table
@@ -109,7 +134,7 @@ def csv(  # noqa: PLR0917  Typer passes options by name.
         raise ConfigError("no file to import", remedy="name one with --trades, --quotes, --klines")
     files = {Table.TRADES: trades, Table.QUOTES: quotes, Table.KLINES: klines}
     plain = CsvOptions(
-        columns=column,
+        columns=column or [],
         time_unit=time_unit,
         interval=interval,
         delimiter=delimiter,
@@ -119,9 +144,9 @@ def csv(  # noqa: PLR0917  Typer passes options by name.
     sources = [
         CsvSource(each, path, layout(plain, each))
         for each, paths in files.items()
-        for path in paths
+        for path in paths or []
     ]
-    defined = definition(",".join([f"{venue}:{symbol}", kind, tick, lot, *define]))
+    defined = definition(",".join([f"{venue}:{symbol}", kind, tick, lot, *(define or [])]))
     source = CsvImport(sources, defined, Problems(strict=strict))
     document = _import(source, [each.path for each in sources], out_path, force=force)
     _show(document, as_json=as_json)

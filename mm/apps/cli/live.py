@@ -73,6 +73,11 @@ def live(
         )
     report = run(play(loaded, data, rearm))
     show(report, as_json=as_json)
+    refuse_halted(report)
+
+
+def refuse_halted(report: "Report") -> None:
+    """End with the exit code of a halt when the session halted."""
     if report.ended.halted:
         raise TradingStopped(
             f"the desk is halted: {report.ended.halted}. {report.ended.faulted}",
@@ -138,6 +143,8 @@ def show(report: Report, *, as_json: bool) -> None:
         return
     numbers, ended = report.statistics, report.ended
     err.rule(f"session {ended.session} ended: {ended.reason}", align="left")
+    if ended.faulted:
+        err.print(f"[bold red]the engine faulted:[/] {ended.faulted}")
     for each in numbers.standings:
         held = f"{each.position:+f} {each.base} @ {each.entry:f}" if each.position else "flat"
         err.print(f"[bold]{each.strategy}[/] on {each.instrument}")

@@ -77,12 +77,16 @@ def fail(error: MmError, *, as_json: bool) -> int:
     return error.exit_code
 
 
-def write(line: Text) -> None:
+Piece = tuple[str, str]
+"""Words and their style."""
+
+
+def write(pieces: Sequence[Piece]) -> None:
     """Print one line of a long listing; colours cost time, so only a terminal gets them."""
     if out.is_terminal:
-        out.print(line)
+        out.print(Text.assemble(*pieces))
     else:
-        sys.stdout.write(line.plain + "\n")
+        sys.stdout.write("".join([words for words, _ in pieces]) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
