@@ -317,20 +317,19 @@ def _opened(path: Path, name: str, kind: Kind) -> Manifest:
             where=str(path),
             remedy="name another directory, or write on under the archive's own name and kind",
         )
-    foreign = [entry.name for entry in path.iterdir() if not entry.name.startswith(_OURS)]
+    foreign = [entry.name for entry in path.iterdir() if entry.name != _FIRST_DRAFT]
     if foreign:
         raise ConfigError(
-            f"the directory holds other files, such as {min(foreign)}",
+            f"the directory is no archive and holds other files, such as {min(foreign)}",
             where=str(path),
-            remedy="name a new directory for the archive",
+            remedy="name a new directory, or restore the manifest if this was an archive",
         )
     manifest = Manifest(name=name or path.resolve().name, kind=kind)
-    _sweep(path, manifest)
     manifests.save(path, manifest)
     return manifest
 
 
-_OURS: Final = ("day=", manifests.NAME)
+_FIRST_DRAFT: Final = manifests.NAME + files.DRAFT
 
 
 def _sweep(path: Path, manifest: Manifest) -> None:

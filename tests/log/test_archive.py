@@ -444,6 +444,28 @@ def test_other_files_are_not_mixed_with(tmp_path: Path) -> None:
     assert Archive(tmp_path / "a").head == START
 
 
+def test_only_what_a_crash_left_is_removed(path: Path, log: list[Sealed]) -> None:
+    """Drafts and files of an unfinished span go; anything else in the directory stays."""
+    left = [path / "manifest.json.draft", path / "day=2023-11-15" / "000004-note.parquet"]
+    left.append(path / "day=2023-11-15" / "000004-quote.parquet.draft")
+    own = [path / "notes.txt", path / "day=2023-11-15" / "mine.parquet"]
+    for file in (*left, *own):
+        file.write_text("")
+    ArchiveWriter(path).close()
+    assert not any(file.exists() for file in left)
+    assert all(file.exists() for file in own)
+    assert list(Archive(path).turns()) == log
+
+
+def test_an_archive_without_its_manifest_is_left_alone(path: Path) -> None:
+    """Files whose manifest is gone are neither removed nor written over."""
+    (path / manifest.NAME).unlink()
+    files_before = sorted(path.rglob("*"))
+    with pytest.raises(ConfigError, match="restore the manifest"):
+        ArchiveWriter(path)
+    assert sorted(path.rglob("*")) == files_before
+
+
 def test_an_error_gives_up_what_is_buffered(tmp_path: Path, log: list[Sealed]) -> None:
     """A writer that leaves its block by an error keeps the finished spans only."""
     writer = ArchiveWriter(tmp_path / "a")
