@@ -8,7 +8,16 @@ import msgspec
 from mm.engine.core import Engine, Outcome
 from mm.events.account import AccountReconciled
 from mm.events.instrument import ContractKind, InstrumentDefined
-from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated, TradePrinted
+from mm.events.market import (
+    BookDelta,
+    BookSnapshot,
+    FeedDown,
+    FeedGapped,
+    FeedResynced,
+    FeedUp,
+    QuoteUpdated,
+    TradePrinted,
+)
 from mm.events.orders import (
     CancelOrder,
     CancelReason,
@@ -162,6 +171,26 @@ def printed(price: int, size: int, aggressor: Side = SELL) -> TradePrinted:
     )
 
 
+def gapped() -> FeedGapped:
+    """Updates are missing."""
+    return FeedGapped(instrument=BTC, received=START, wanted=2, got=5)
+
+
+def resynced(sequence: int = 0) -> FeedResynced:
+    """Snapshot and updates join again."""
+    return FeedResynced(instrument=BTC, received=START, sequence=sequence)
+
+
+def feed_down(channel: str = "depth") -> FeedDown:
+    """A feed stopped."""
+    return FeedDown(instrument=BTC, received=START, channel=channel, reason="closed")
+
+
+def feed_up(channel: str = "depth") -> FeedUp:
+    """A feed delivers."""
+    return FeedUp(instrument=BTC, received=START, channel=channel)
+
+
 def placed(order_id: str, side: Side, price: int, size: int, **changes: Any) -> PlaceOrder:
     """An intent to rest an order."""
     values: dict[str, Any] = {
@@ -181,9 +210,7 @@ def placed(order_id: str, side: Side, price: int, size: int, **changes: Any) -> 
 
 def cancel(order_id: str) -> CancelOrder:
     """An intent to cancel."""
-    return CancelOrder(
-        order_id=OrderId(order_id), instrument=BTC, cause=Seq(1), reason="requote"
-    )
+    return CancelOrder(order_id=OrderId(order_id), instrument=BTC, cause=Seq(1), reason="requote")
 
 
 def acked(order_id: str) -> OrderAcked:

@@ -1,8 +1,10 @@
 """Order books: depth folded by the compiled kernel, and the best quote laid over it.
 
-A book is usable from its snapshot on, and not from a gap until the resync. Depth and best quotes
-are different streams of a venue, the quotes faster: the touch is whichever carries the greater
-venue sequence (without one, the later on the log). Depth is never patched by a quote.
+A book is usable from its snapshot on, and not from a gap until the resync; a snapshot with a part
+missing is a gap. Each session starts with empty books: what happened between two sessions nobody
+heard. Depth and best quotes are different streams of a venue, the quotes faster: the touch is
+whichever carries the greater venue sequence (without one, the later on the log). Depth is never
+patched by a quote.
 """
 
 from typing import Any, Final
@@ -17,8 +19,9 @@ from mm.events.market import (
     FeedResynced,
     QuoteUpdated,
 )
+from mm.events.session import SessionStarted
 from mm.events.turn import Record
-from mm.events.units import InstrumentId, Lots, Nanos, Ticks
+from mm.events.units import InstrumentId, Levels, Lots, Nanos, Ticks
 from mm.projections.base import Routes
 from mm.projections.kernels import Ints, fold
 
@@ -94,10 +97,9 @@ class Book:
         self._parts.append(event)
         if event.part < event.parts:
             return
-        whole = [part.part for part in self._parts] == list(range(1, event.parts + 1))
         parts, self._parts = self._parts, []
-        if not whole:
-            self.gapped = True
+        if not _whole(parts, event):
+            self.lose()
             return
         self._top[:] = 0
         for part in parts:
@@ -107,6 +109,7 @@ class Book:
 
     def delta(self, event: BookDelta, at: Nanos) -> None:
         """Set the changed levels; without a snapshot there is nothing to change."""
+        self._parts.clear()  # A snapshot that comes in parts would not hold this change.
         if not self.has_depth:
             return
         self._fold(event.bids, event.asks)
@@ -127,6 +130,7 @@ class Book:
         self.gapped = True
         self.has_depth = False
         self.has_quote = False
+        self.sequence = self._quote_sequence = 0  # Whatever comes next is newer.
         self._parts.clear()
 
     def resynced(self) -> None:
@@ -136,13 +140,14 @@ class Book:
     def _settle(self, sequence: int, at: Nanos) -> None:
         self.sequence = sequence
         self.updated = at
-        if self.has_quote and self._quote_sequence > sequence:
+        if sequence and self.has_quote and self._quote_sequence > sequence:
             return
         bid, bid_size, ask, ask_size, _, _ = self._depth.tolist()
         self.bid, self.bid_size = Ticks(bid), Lots(bid_size)
         self.ask, self.ask_size = Ticks(ask), Lots(ask_size)
 
-    def _fold(self, bids: tuple[int, ...], asks: tuple[int, ...]) -> None:
+    def _fold(self, bids: Levels, asks: Levels) -> None:
+        assert not len(bids) % 2 | len(asks) % 2, "a price without a size"
         needed = max(self._depth[4] + len(bids) // 2, self._depth[5] + len(asks) // 2)
         if needed > self._keys.shape[1]:
             self._grow(needed)
@@ -194,6 +199,14 @@ class Book:
         self._parts = [_part(plain) for plain in parts]
 
 
+def _whole(parts: list[BookSnapshot], last: BookSnapshot) -> bool:
+    """Whether these are all the parts of one snapshot, in order."""
+    places = [(part.part, part.parts, part.sequence) for part in parts]
+    return len(parts) == last.parts and places == [
+        (number, last.parts, last.sequence) for number in range(1, last.parts + 1)
+    ]
+
+
 def _plain_parts(parts: list[BookSnapshot]) -> list[tuple[Any, ...]]:
     return [tuple(getattr(part, field) for field in part.__struct_fields__) for part in parts]
 
@@ -212,17 +225,22 @@ class Books:
     def __init__(self) -> None:
         """Start without books."""
         self._books: dict[InstrumentId, Book] = {}
+        self._nothing = Book()
 
     def of(self, instrument: InstrumentId) -> Book:
-        """The book of an instrument; an empty one is made at the first question."""
+        """The book of an instrument, to look at; an empty one before anything was heard."""
+        return self._books.get(instrument, self._nothing)
+
+    def _made(self, instrument: InstrumentId) -> Book:
         book = self._books.get(instrument)
         if book is None:
             book = self._books[instrument] = Book()
         return book
 
     def routes(self) -> Routes:
-        """Market events by type."""
+        """Market events by type, and the session's start."""
         return {
+            SessionStarted: self._started,
             BookSnapshot: self._snapshot,
             BookDelta: self._delta,
             QuoteUpdated: self._quote,
@@ -231,20 +249,23 @@ class Books:
             FeedResynced: self._resynced,
         }
 
+    def _started(self, _event: SessionStarted, _record: Record) -> None:
+        self._books.clear()
+
     def _snapshot(self, event: BookSnapshot, record: Record) -> None:
-        self.of(event.instrument).snapshot(event, record.at)
+        self._made(event.instrument).snapshot(event, record.at)
 
     def _delta(self, event: BookDelta, record: Record) -> None:
-        self.of(event.instrument).delta(event, record.at)
+        self._made(event.instrument).delta(event, record.at)
 
     def _quote(self, event: QuoteUpdated, record: Record) -> None:
-        self.of(event.instrument).quote(event, record.at)
+        self._made(event.instrument).quote(event, record.at)
 
     def _lost(self, event: FeedGapped | FeedDown, _record: Record) -> None:
-        self.of(event.instrument).lose()
+        self._made(event.instrument).lose()
 
     def _resynced(self, event: FeedResynced, _record: Record) -> None:
-        self.of(event.instrument).resynced()
+        self._made(event.instrument).resynced()
 
     def dump(self) -> Any:
         """Every book, by instrument number."""
@@ -254,4 +275,4 @@ class Books:
         """Restore what `dump` gave."""
         self._books.clear()
         for key, plain in dumped:
-            self.of(key).load(plain)
+            self._made(key).load(plain)
