@@ -1,5 +1,6 @@
 """`mm record`: write a feed to a recording."""
 
+import signal
 import time
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -47,7 +48,7 @@ def record(
 ) -> None:
     """Write a feed to a recording."""
     from mm.events.units import SECONDS, Nanos
-    from mm.gateways.feed_recording import FeedRecording, Pace, at_once
+    from mm.gateways.feed_recording import FeedRecording, Pace
 
     _check_seconds(seconds)
     if feed == SYNTHETIC and not seconds:
@@ -56,11 +57,11 @@ def record(
     source = FeedRecording(
         _feed(feed, seed, start),
         Nanos(round(seconds * SECONDS)) if seconds else None,
-        at_once if pace is None else Pace(pace),
+        None if pace is None else Pace(pace),
     )
     document = _run(source, out_path, seconds or None, force=force)
     _show(document, as_json=as_json)
-    if source.interrupted:
+    if source.stopped:
         raise Interrupted("stopped by Ctrl-C; the recording holds what came before")
 
 
@@ -111,7 +112,7 @@ def _run(source: Any, out_path: Path, total: float | None, *, force: bool) -> di
     with new_recording(out_path, force=force) as writer:
         recorder = Recorder(writer)
         with progress("recording", total) as advance:
-            source.run(recorder, advance)
+            _run_until_stopped(source, recorder, advance)
         if recorder.head.number == 0:
             raise BadInput("the feed says nothing", remedy="name a feed that holds messages")
     seconds = time.perf_counter() - started
@@ -123,10 +124,25 @@ def _run(source: Any, out_path: Path, total: float | None, *, force: bool) -> di
         "turns": recorder.head.number,
         "hash": recorder.head.hash.hex(),
         "bytes_written": bytes_in(out_path),
-        "interrupted": source.interrupted,
+        "interrupted": source.stopped,
         "seconds": round(seconds, 3),
         "updates_per_second": round(recorder.updates / seconds),
     }
+
+
+def _run_until_stopped(source: Any, recorder: Any, advance: Any) -> None:
+    """Ctrl-C ends the recording between two messages; a second one ends the process."""
+    usual = signal.getsignal(signal.SIGINT)
+
+    def stop(_number: int, _frame: object) -> None:
+        source.stop()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        source.run(recorder, advance)
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _show(document: dict[str, Any], *, as_json: bool) -> None:
