@@ -7,7 +7,7 @@ server's own reader account; otherwise the store is started for as long as it is
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -75,7 +75,7 @@ async def _on(way: access.Access, desk: str) -> AsyncIterator[JetStreamLog]:
         await close(nc)
 
 
-async def turns(path: Path, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:
+async def turns(path: Path, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
     """The turns of a session or recording: from its log where there is one, else its archive."""
     if is_archive(path):
         for sealed in Archive(path).turns(after):

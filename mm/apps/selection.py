@@ -59,9 +59,7 @@ class Selection(msgspec.Struct, frozen=True):
         return instrument is not None and _is_named(instrument.name, self.symbol)
 
 
-def selection(
-    kinds: Iterable[str] = (), symbol: str = "", order: str = ""
-) -> Selection:
+def selection(kinds: Iterable[str] = (), symbol: str = "", order: str = "") -> Selection:
     """Conditions as they are typed; raises `ConfigError` for a kind that does not exist."""
     words = [word for text in kinds for word in text.replace(",", " ").split()]
     chosen = [kind for word in words for kind in _kinds(word)]

@@ -10,6 +10,7 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ from mm.errors import ConfigError, SessionError, TradingStopped
 from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import SessionStarted, TradingRearmed
-from mm.events.units import Nanos
+from mm.events.units import SECONDS, Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Feed
 from mm.gateways.paper import PaperGateway
@@ -172,7 +173,7 @@ class Session:
         self.inbox = Inbox()
         gateway = paper_account(config, engine, self._feed.instruments, start)
         self.runner = Runner(log, engine, gateway, self.clock, self.inbox)
-        self.name = f"{config.desk}-{engine.turns + 1}"
+        self.name = f"{config.desk}-{datetime.fromtimestamp(wall // SECONDS, UTC):%Y%m%dT%H%M%SZ}"
         self._wall = wall
 
     async def run(self, mode: str, rearm: str = "") -> Ended:

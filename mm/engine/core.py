@@ -12,45 +12,19 @@ from typing import Any, Final, NamedTuple
 from mm.engine.desk import Desk, Post
 from mm.engine.fault import described, located
 from mm.engine.intents import Origin, amending, order_for
-from mm.engine.parameters import changed, settings_in
+from mm.engine.posts import Posts
 from mm.engine.quoter import Amend, Cancel, Step, plan
-from mm.engine.risk import Risk
-from mm.engine.settings import EngineSettings, limits_of, strategy_of
-from mm.events.base import Body
-from mm.events.instrument import InstrumentDefined
-from mm.events.market import (
-    BookDelta,
-    BookSnapshot,
-    FeedDown,
-    FeedGapped,
-    FeedResynced,
-    FeedStale,
-    QuoteUpdated,
-)
 from mm.events.orders import (
     CancelAll,
     CancelOrder,
-    CancelRejected,
     IntentRefused,
-    OrderAcked,
-    OrderAmended,
-    OrderCanceled,
-    OrderExpired,
-    OrderFilled,
-    OrderRejected,
-    OrderResolved,
-    OrderUncertain,
 )
 from mm.events.session import (
     EngineFaulted,
     NoQuoteReason,
-    ParameterChanged,
     QuotingReasonChanged,
     SessionStarted,
-    StopRequested,
-    TimerFired,
     TradingHalted,
-    TradingRearmed,
 )
 from mm.events.turn import Record, Turn, records
 from mm.events.units import (
@@ -67,18 +41,6 @@ from mm.strategy.base import MarketView, Wanted, nothing
 DECISIONS_MAX: Final = 56
 """A turn's room for decisions; what does not fit is decided in the next turn."""
 
-_OWN: Final = (
-    OrderAcked,
-    OrderRejected,
-    OrderAmended,
-    OrderCanceled,
-    CancelRejected,
-    OrderExpired,
-    OrderFilled,
-    OrderUncertain,
-    OrderResolved,
-)
-
 
 class Outcome(NamedTuple):
     """What a turn holds: due timers and what was heard, then what was decided."""
@@ -93,32 +55,30 @@ class Engine:
     def __init__(self) -> None:
         """Start before the first record; a `SessionStarted` brings the settings."""
         self.state = State()
-        self.posts: dict[InstrumentId, Post] = {}
         self.turns = TurnNumber(0)
         self.events = Seq(0)
         self.at = Nanos(0)
-        self._settings: EngineSettings | None = None
-        self._deadline: Nanos | None = None
-        self._pull = ""
-        self._pull_cause = Seq(0)
-        self._changes: list[ParameterChanged] = []
         self._decisions: list[Decision] = []
-        self._watch()
+        self._posts = Posts(self.state)
+        self._watches = self._posts.watches()
 
     # -- what the runner and the replay call ---------------------------------------------------
 
+    @property
+    def posts(self) -> dict[InstrumentId, Post]:
+        """The posts of the present session, by instrument."""
+        return self._posts.by_instrument
+
     def deadline(self) -> Nanos | None:
         """When the next timer is due, or None without timers."""
-        return self._deadline
-
-    def _reschedule(self) -> None:
-        due = [desk.deadline for post in self.posts.values() for desk in post.desks]
-        self._deadline = min((at for at in due if at), default=None)
+        return self._posts.deadline
 
     def step(self, at: Nanos, heard: tuple[Fact, ...]) -> Outcome:
         """Fold what was heard at `at`, and decide."""
         assert at >= self.at, f"time runs back: {self.at} then {at}"
-        facts: tuple[Fact, ...] = (*self._due(at), *heard)
+        # A session that starts owes nothing to the timers of one that was cut off.
+        starts = bool(heard) and type(heard[0]) is SessionStarted
+        facts: tuple[Fact, ...] = heard if starts else (*self._posts.due(at), *heard)
         self._decisions = []
         self.turns = TurnNumber(self.turns + 1)
         self.at = at
@@ -139,7 +99,7 @@ class Engine:
 
     def digests(self) -> dict[str, str]:
         """The digest of every fold, and of what the desks remember."""
-        desks = [desk.dump() for post in self.posts.values() for desk in post.desks]
+        desks = [desk.dump() for _, desk in self._posts.desks()]
         return {**self.state.digests(), "desks": digest(desks)}
 
     def digest(self) -> str:
@@ -157,121 +117,30 @@ class Engine:
 
     # -- hearing -------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        handlers: dict[type[Body], Any] = {
-            SessionStarted: self._started,
-            InstrumentDefined: self._defined,
-            StopRequested: self._pulled,
-            TradingHalted: self._pulled,
-            TradingRearmed: self._rearmed,
-            ParameterChanged: self._parameter,
-            TimerFired: self._fired,
-            **dict.fromkeys((BookSnapshot, BookDelta, QuoteUpdated), self._looked),
-            **dict.fromkeys((FeedDown, FeedGapped, FeedResynced, FeedStale), self._unsettled),
-            **dict.fromkeys(_OWN, self._own),
-        }
-        for kind, handler in handlers.items():
-            self.state.watch(kind, handler)
-
     def _hear(self, facts: tuple[Fact, ...]) -> None:
-        apply, first = self.state.apply, self.events + 1
+        apply, watch, first = self.state.apply, self._watches.get, self.events + 1
         self.events = Seq(self.events + len(facts))
         for index, fact in enumerate(facts):
-            apply(Record(Seq(first + index), self.turns, index, self.at, fact))
-
-    def _due(self, at: Nanos) -> list[TimerFired]:
-        if self._deadline is None or self._deadline > at:
-            return []
-        desks = [desk for post in self.posts.values() for desk in post.desks]
-        due = sorted((desk.deadline, desk.name) for desk in desks if 0 < desk.deadline <= at)
-        return [TimerFired(timer=name, deadline=deadline) for deadline, name in due]
-
-    def _started(self, event: SessionStarted, _record: Record) -> None:
-        self._settings = settings_in(event.config)
-        self.posts.clear()
-        self._pull = ""
-        for instrument in self.state.ledger.instruments.values():
-            self._open(instrument)
-        self._reschedule()
-
-    def _defined(self, event: InstrumentDefined, _record: Record) -> None:
-        self._open(event)
-
-    def _open(self, instrument: InstrumentDefined) -> None:
-        """Put every strategy that quotes this instrument to work."""
-        settings = self._settings
-        if settings is None or instrument.name not in settings.limits:
-            return
-        post = Post(
-            instrument.instrument,
-            Risk(limits_of(settings.limits[instrument.name], instrument)),
-        )
-        for name, chosen in settings.strategies.items():
-            if chosen.instrument == instrument.name:
-                strategy = strategy_of(name, chosen, instrument)
-                desk = Desk(name, chosen.wallet, strategy, amend=chosen.amend)
-                desk.schedule(self.at)
-                post.desks.append(desk)
-        self.posts[instrument.instrument] = post
-        self._reschedule()
-
-    def _pulled(self, event: StopRequested | TradingHalted, record: Record) -> None:
-        self._pull, self._pull_cause = event.reason or "pulled", record.number
-
-    def _rearmed(self, _event: TradingRearmed, record: Record) -> None:
-        self._wake_all(record.number)
-
-    def _parameter(self, event: ParameterChanged, record: Record) -> None:
-        self._changes.append(event)
-        self._wake_all(record.number)
-
-    def _wake_all(self, cause: Seq) -> None:
-        for post in self.posts.values():
-            for desk in post.desks:
-                desk.wake(cause)
-
-    def _fired(self, event: TimerFired, record: Record) -> None:
-        for post in self.posts.values():
-            for desk in post.desks:
-                if desk.name == event.timer:
-                    desk.wake(record.number)
-                    desk.schedule(self.at)
-        self._reschedule()
-
-    def _looked(self, event: BookSnapshot | BookDelta | QuoteUpdated, record: Record) -> None:
-        post = self.posts.get(event.instrument)
-        if post is not None:
-            book = self.state.books.of(event.instrument)
-            for desk in post.desks:
-                desk.looked(book, record.number)
-
-    def _unsettled(
-        self, event: FeedDown | FeedGapped | FeedResynced | FeedStale, record: Record
-    ) -> None:
-        post = self.posts.get(event.instrument)
-        for desk in post.desks if post is not None else ():
-            desk.wake(record.number)
-
-    def _own(self, event: Any, record: Record) -> None:
-        post = self.posts.get(event.instrument)
-        for desk in post.desks if post is not None else ():
-            if desk.wakes.own_orders:
-                desk.wake(record.number)
+            record = Record(Seq(first + index), self.turns, index, self.at, fact)
+            apply(record)
+            watching = watch(type(fact))
+            if watching is not None:
+                watching(fact, record)
 
     # -- deciding ------------------------------------------------------------------------------
 
     def _decide(self) -> None:
-        if self._pull:
-            self._pull_quotes(self._pull, self._pull_cause)
-            self._wake_all(self._pull_cause)
-            self._pull = ""
-        for post in self.posts.values():
+        posts = self._posts
+        if posts.pull is not None:
+            self._pull_quotes(*posts.pull)
+            posts.wake_all(posts.pull[1])
+            posts.pull = None
+        for post in posts.by_instrument.values():
             for desk in post.desks:
                 if desk.cause:
                     self._ask(post, desk)
-        for change in self._changes:
-            self._adopt(change)
-        self._changes = []
+        if posts.changing:
+            posts.adopt(self.at)
 
     def _pull_quotes(self, reason: str, cause: Seq) -> None:
         instruments = dict.fromkeys(order.instrument for order in self.state.orders.live)
@@ -355,21 +224,6 @@ class Engine:
         post.risk.sent(self.at)
         self._emit(amending(step, cause) if isinstance(step, Amend) else intent)
 
-    def _adopt(self, change: ParameterChanged) -> None:
-        """Parameters change at the end of the turn that records it."""
-        assert self._settings is not None, "a parameter changed outside a session"
-        self._settings = changed(self._settings, change.name, change.new)
-        for post in self.posts.values():
-            instrument = self.state.ledger.instruments[post.instrument]
-            post.risk.limits = limits_of(self._settings.limits[instrument.name], instrument)
-            for desk in post.desks:
-                chosen = self._settings.strategies[desk.name]
-                desk.strategy = strategy_of(desk.name, chosen, instrument)
-                desk.wakes = desk.strategy.wakes
-                desk.memory = desk.strategy.initial()
-                desk.schedule(self.at)
-        self._reschedule()
-
     def _emit(self, decision: Decision) -> None:
         """A decision takes effect at once: an order exists from here on."""
         index = len(self._decisions)
@@ -379,8 +233,7 @@ class Engine:
 
     def _fault(self, error: Exception) -> None:
         cause = Seq(self.events)
-        self._changes = []
+        self._posts.forget()
         self._emit(EngineFaulted(error=described(error), where=located(error), cause=cause))
         self._pull_quotes("engine faulted", cause)
         self._emit(TradingHalted(who="engine", reason="engine faulted", cause=cause))
-        self._pull = ""

@@ -61,6 +61,13 @@ class Desk:
         period = self.wakes.timer
         self.deadline = Nanos((at // period + 1) * period) if period else Nanos(0)
 
+    def adopt(self, strategy: Strategy, at: Nanos) -> None:
+        """Go on with other parameters, from the strategy's initial memory."""
+        self.strategy = strategy
+        self.wakes = strategy.wakes
+        self.memory = strategy.initial()
+        self.schedule(at)
+
     def refused(self, side: Side, level: int, rule: Rule, price: Ticks, at: Nanos) -> None:
         """Remember a refusal, so that the same one is not recorded at every wake."""
         self._refused[side, level] = (rule, price, at)

@@ -5,7 +5,6 @@ kept from every fold, so that each of them may add without looking.
 """
 
 import hashlib
-from collections.abc import Callable
 from typing import Any, Final
 
 from mm.events.base import Body
@@ -52,10 +51,6 @@ class State:
             for kind, handler in projection.routes().items():
                 table[kind] = (*table.get(kind, ()), handler)
         return table
-
-    def watch(self, kind: type[Body], handler: Callable[[Any, Record], None]) -> None:
-        """Call `handler` after the folds for every event of a kind (the engine's wakes)."""
-        self._routes[kind] = (*self._routes.get(kind, ()), handler)
 
     def apply(self, record: Record) -> None:
         """Move every fold that the event concerns."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from mm.apps.cli.output import emit_json, err, out, progress, table
-from mm.errors import BadInput, ConfigError
+from mm.errors import BadInput
 
 if TYPE_CHECKING:
     from mm.gateways.capture_import import CaptureImport
@@ -46,6 +46,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Turn market data into a recording."
 )
 
+Paths = list[Path] | None
+Texts = list[str] | None
 Out = Annotated[Path, typer.Option("--out", help="Directory of the new recording.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Stop at the first line that cannot be imported.")
@@ -60,7 +62,7 @@ def binance_raw(
     *,
     out_path: Out,
     instrument: Annotated[
-        list[str] | None,
+        Texts,
         typer.Option(
             help="Define an instrument: venue:symbol,kind,tick,lot[,step=…,maker=…,taker=…]. "
             "Known: BTCUSDT of binance and of binance_usdm."
@@ -84,16 +86,13 @@ def binance_raw(
 @app.command("csv", no_args_is_help=True, epilog=CSV_EXAMPLE)
 def csv(
     *,
-    trades: Annotated[
-        list[Path] | None, typer.Option(help="Trades: time, price, size, side[, id].")
-    ] = None,
+    trades: Annotated[Paths, typer.Option(help="Trades: time, price, size, side[, id].")] = None,
     quotes: Annotated[
-        list[Path] | None, typer.Option(help="Quotes: time, bid, bid_size, ask, ask_size.")
+        Paths, typer.Option(help="Quotes: time, bid, bid_size, ask, ask_size.")
     ] = None,
     klines: Annotated[
-        list[Path] | None,
-        typer.Option(help="Candles: time of opening, open, high, low, close, volume."),
-    ] = None,
+        Paths, typer.Option(help="Candles: time, open, high, low, close, volume.")
+    ] = (None),
     out_path: Out,
     venue: Annotated[str, typer.Option(help="Venue, as strategies will name it.")],
     symbol: Annotated[str, typer.Option(help="Symbol at that venue.")],
@@ -101,11 +100,11 @@ def csv(
     tick: Annotated[str, typer.Option(help="Tick size; every price is a multiple of it.")],
     lot: Annotated[str, typer.Option(help="Lot size; every size is a multiple of it.")],
     define: Annotated[
-        list[str] | None,
+        Texts,
         typer.Option(help="More of the instrument: base=BTC, quote=USD, maker=0.0002 …"),
     ] = None,
     column: Annotated[
-        list[str] | None,
+        Texts,
         typer.Option(help="price=px; price=3 is the third; trades.price=px for one table."),
     ] = None,
     time_unit: Annotated[
@@ -124,16 +123,12 @@ def csv(
     as_json: AsJson = False,
 ) -> None:
     """Import trades, quotes or klines from CSV files, plain or gzip, merged by time."""
-    from mm.gateways.csv_files import CsvImport, CsvSource
-    from mm.gateways.csv_options import CsvOptions, layout
-    from mm.gateways.csv_rows import Table
+    from mm.gateways.csv_files import CsvImport, sources
+    from mm.gateways.csv_options import CsvOptions
     from mm.gateways.definitions import definition
     from mm.gateways.totals import Problems
 
-    if not (trades or quotes or klines):
-        raise ConfigError("no file to import", remedy="name one with --trades, --quotes, --klines")
-    files = {Table.TRADES: trades, Table.QUOTES: quotes, Table.KLINES: klines}
-    plain = CsvOptions(
+    options = CsvOptions(
         columns=column or [],
         time_unit=time_unit,
         interval=interval,
@@ -141,14 +136,10 @@ def csv(
         header=not no_header,
         round_volume=round_volume,
     )
-    sources = [
-        CsvSource(each, path, layout(plain, each))
-        for each, paths in files.items()
-        for path in paths or []
-    ]
+    files = sources({"trades": trades, "quotes": quotes, "klines": klines}, options)
     defined = definition(",".join([f"{venue}:{symbol}", kind, tick, lot, *(define or [])]))
-    source = CsvImport(sources, defined, Problems(strict=strict))
-    document = _import(source, [each.path for each in sources], out_path, force=force)
+    source = CsvImport(files, defined, Problems(strict=strict))
+    document = _import(source, [each.path for each in files], out_path, force=force)
     _show(document, as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """`mm replay`: verify that a session's decisions follow from its facts; backtest a strategy."""
 
 import asyncio
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -91,10 +92,11 @@ async def verified(path: Path) -> Verified:
     verifier = Verifier()
     began = time.monotonic()
     with progress("verifying", None) as advance:
-        async for sealed in turns(path):
-            if not verifier.take(sealed):
-                break
-            advance(sealed.turn.size)
+        async with contextlib.aclosing(turns(path)) as stream:
+            async for sealed in stream:
+                if not verifier.take(sealed):
+                    break
+                advance(sealed.turn.size)
     seconds = time.monotonic() - began
     result = verifier.result()
     return Verified(
