@@ -18,6 +18,7 @@ from mm.events.units import Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.captures import LINE_BYTES_MAX
 from mm.gateways.compressed import CUT_OFF, Advance, blocks, existing, silent
+from mm.gateways.csv_options import CsvOptions, layout
 from mm.gateways.csv_rows import FIELDS, CsvLayout, RowFact, RowReader, Table
 from mm.gateways.recorder import Recorder
 from mm.gateways.totals import Problems, Totals
@@ -54,6 +55,19 @@ class CsvSource(NamedTuple):
     table: Table
     path: Path
     layout: CsvLayout
+
+
+def sources(files: Mapping[str, list[Path] | None], options: CsvOptions) -> list[CsvSource]:
+    """The files of each table with their layouts; raises `ConfigError` where there are none."""
+    found = [
+        CsvSource(Table(name), path, layout(options, Table(name)))
+        for name, paths in files.items()
+        for path in paths or []
+    ]
+    if not found:
+        names = ", ".join(f"--{name}" for name in files)
+        raise ConfigError("there is no file to import", remedy=f"name one with {names}")
+    return found
 
 
 class CsvFile:
