@@ -20,11 +20,13 @@ from mm.events.market import (
     QuoteUpdated,
     TradePrinted,
 )
-from mm.events.turn import TURN_LEVELS_MAX, Turn
+from mm.events.turn import TURN_LEVELS_MAX, Turn, records
+from mm.events.units import InstrumentId
 from mm.events.vocabulary import levels_in
 from mm.gateways.capture_import import CaptureImport, sniff
 from mm.gateways.definitions import definitions
 from mm.gateways.totals import KEPT_MAX, Problems
+from mm.projections.book import Books
 from tests.gateways.lines import (
     START,
     Levels,
@@ -249,6 +251,27 @@ def test_ticker_before_its_diff(tmp_path: Path) -> None:
     lines += [time + b" " + early.partition(b" ")[2], diff]
     source, _ = imported(write(tmp_path / "capture", lines))
     assert source.report()[0]["ticker_comparisons"] == 4
+
+
+def test_engine_folds_the_same_book(tmp_path: Path) -> None:
+    """The engine's own book, fed with the recording, is usable and right when this one is."""
+    market, lines = capture(diffs=10)
+    market.diff()  # It is lost.
+    lines += [market.diff(), market.snapshot(), market.diff(), market.ticker()]
+    _, turns = imported(write(tmp_path / "capture", lines))
+    books, usable = Books(), []
+    routes = books.routes()
+    for turn in turns.turns:
+        for record in records(turn):
+            if type(record.event) in routes:
+                routes[type(record.event)](record.event, record)
+        book = books.of(InstrumentId(0))
+        if book.usable and book.has_depth:
+            usable.append(book.sequence)
+            bids, asks = market.states[book.sequence]
+            assert (frozenset(book.bids(99)), frozenset(book.asks(99))) == (bids, asks)
+    assert usable == [sequence for sequence, _ in states(turns.turns)]
+    assert usable[-1] == market.update
 
 
 def test_notes_and_totals(tmp_path: Path) -> None:
