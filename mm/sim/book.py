@@ -176,8 +176,10 @@ class Book:
         """Change depth levels; without a snapshot there are none to change."""
         if not self._has_depth:
             return
-        self.bids.fold(event.bids)
-        self.asks.fold(event.asks)
+        if event.bids:
+            self.bids.fold(event.bids)
+        if event.asks:
+            self.asks.fold(event.asks)
         self._settle(event.last, event.bids[::2], event.asks[::2])
 
     def _settle(self, sequence: int, bids: Container[int], asks: Container[int]) -> None:

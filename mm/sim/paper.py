@@ -32,7 +32,7 @@ from mm.events.market import (
     TradePrinted,
 )
 from mm.events.orders import AmendOrder, CancelAll, CancelOrder, PlaceOrder, RejectReason
-from mm.events.units import InstrumentId, Nanos, OrderId
+from mm.events.units import INT64_MAX, InstrumentId, Nanos, OrderId
 from mm.events.vocabulary import AccountFact, Intent, OrderFact
 from mm.sim.account import Account
 from mm.sim.desk import Desk, cancel, cancel_all, reject
@@ -75,12 +75,12 @@ class PaperVenue:
         self._closed = Closed(settings.closed_kept_max)
         self._commands: Wire[Intent] = Wire("entry", settings.entry, seed)
         self._responses: Wire[Heard] = Wire("response", settings.response, seed)
+        self._now = Nanos(-INT64_MAX)
         self._desk = Desk(self._free if self._account.limited else None)
 
     def hear(self, at: Nanos, event: MarketEvent | InstrumentDefined) -> None:
         """A public event reaches us at log time `at`; what has arrived by then acts first."""
-        if self._commands.due <= at:
-            self._act(at)
+        self._act(at)
         fact: Any = event
         effect = PRICES.get(type(fact))
         if effect is not None:
@@ -95,6 +95,7 @@ class PaperVenue:
 
     def submit(self, at: Nanos, intent: Intent) -> None:
         """A command leaves us at log time `at`."""
+        self._act(at)
         self._commands.put(self._commands.book(at), intent)
 
     def due(self) -> Nanos | None:
@@ -166,6 +167,11 @@ class PaperVenue:
         self._responses.put(arrival, msgspec.structs.replace(fact, received=arrival))
 
     def _act(self, by: Nanos) -> None:
+        """Let time pass: commands that reach the venue by then take effect."""
+        assert by >= self._now, f"time runs back for the venue: {self._now} then {by}"
+        self._now = by
+        if self._commands.due > by:
+            return
         for arrival, intent in self._commands.take(by):
             self._command(arrival, intent)
 

@@ -106,10 +106,12 @@ class Pit:
         """The feed said something of these levels, and of both touches."""
         if not self.book.usable:
             return
-        self._move_up(self.bids, Side.BUY, bids)
-        self._move_up(self.asks, Side.SELL, asks)
-        self._cross(at, self.bids, Side.BUY)
-        self._cross(at, self.asks, Side.SELL)
+        if self.bids.prices:
+            self._move_up(self.bids, Side.BUY, bids)
+            self._cross(at, self.bids, Side.BUY)
+        if self.asks.prices:
+            self._move_up(self.asks, Side.SELL, asks)
+            self._cross(at, self.asks, Side.SELL)
 
     def _move_up(self, own: Queues, side: Side, listed: Container[int]) -> None:
         half = self.book.half(side)
