@@ -54,7 +54,7 @@ def plan(wanted: Wanted, live: list[Order], *, amend: bool) -> list[Step]:
     for side, levels in ((Side.BUY, wanted.bids), (Side.SELL, wanted.asks)):
         orders = [order for order in live if order.side is side and order.tif is TimeInForce.GTC]
         steps += _side(side, levels, orders, amend=amend)
-    if wanted.take is not None and not _hedging(live):
+    if wanted.take is not None and not _held_back(wanted.take, live):
         steps.append(Hedge(wanted.take))
     return sorted(steps, key=_rank)
 
@@ -63,8 +63,13 @@ def _rank(step: Step) -> int:
     return 0 if isinstance(step, Cancel) else 1
 
 
-def _hedging(live: list[Order]) -> bool:
-    return any(order.tif is not TimeInForce.GTC for order in live)
+def _held_back(take: Take, live: list[Order]) -> bool:
+    """One hedge at a time, and none while a quote of our own stands in its way."""
+    return any(
+        order.tif is not TimeInForce.GTC
+        or (order.side is take.side.other and (take.price - order.price) * take.side >= 0)
+        for order in live
+    )
 
 
 def _side(side: Side, levels: tuple[Level, ...], orders: list[Order], *, amend: bool) -> list[Step]:

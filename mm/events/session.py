@@ -21,6 +21,7 @@ class NoQuoteReason(StrEnum):
     WARMING_UP = "warming_up"
     RECONCILING = "reconciling"
     UNCERTAIN_ORDER = "uncertain_order"
+    HEDGING = "hedging"
     REFUSED = "refused"
 
 

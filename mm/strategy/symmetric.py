@@ -60,21 +60,26 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
         if reason is not None:
             return nothing(reason), Anchor()
         anchor = self._anchor(view, memory)
-        net = view.position.net
-        return (
-            Wanted(
-                bids=self._side(Side.BUY, anchor, view)
-                if net < self.position_max
-                else (),
-                asks=self._side(Side.SELL, anchor, view)
-                if net > -self.position_max
-                else (),
-                bid_reason=_reason(net < self.position_max),
-                ask_reason=_reason(net > -self.position_max),
-                take=self._hedge(view),
-            ),
-            anchor,
+        take = self._hedge(view)
+        bid_reason = self._reason(Side.BUY, view, take)
+        ask_reason = self._reason(Side.SELL, view, take)
+        quoting = NoQuoteReason.QUOTING
+        wanted = Wanted(
+            bids=self._side(Side.BUY, anchor, view) if bid_reason is quoting else (),
+            asks=self._side(Side.SELL, anchor, view) if ask_reason is quoting else (),
+            bid_reason=bid_reason,
+            ask_reason=ask_reason,
+            take=take,
         )
+        return wanted, anchor
+
+    def _reason(self, side: Side, view: MarketView, take: Take | None) -> NoQuoteReason:
+        """A side rests unless it would pass the maximum, or add to what a hedge takes off."""
+        if side * view.position.net >= self.position_max:
+            return NoQuoteReason.POSITION_LIMIT
+        if take is not None and take.side is side.other:
+            return NoQuoteReason.HEDGING
+        return NoQuoteReason.QUOTING
 
     def _unquotable(self, view: MarketView) -> NoQuoteReason | None:
         book = view.book
@@ -115,13 +120,14 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(level for level in levels if level.price > 0)
 
     def _hedge(self, view: MarketView) -> Take | None:
-        excess = abs(view.position.net) - self.hedge_above
-        if not self.hedge_above or excess <= 0:
+        """Beyond the threshold, an immediate trade back to half of it, no worse than slippage."""
+        if not self.hedge_above or abs(view.position.net) <= self.hedge_above:
             return None
         side = Side.SELL if view.position.net > 0 else Side.BUY
         touch = view.book.bid if side is Side.SELL else view.book.ask
         worst = touch * (1.0 + side * self.hedge_slippage_bps / BPS)
-        return Take(side, round_price(side, worst), Lots(excess))
+        excess = Lots(abs(view.position.net) - self.hedge_above // 2)
+        return Take(side, round_price(side, worst), excess)
 
 
 def passive(side: Side, price: Ticks, book: Book) -> Ticks:
@@ -129,7 +135,3 @@ def passive(side: Side, price: Ticks, book: Book) -> Ticks:
     if side is Side.BUY:
         return Ticks(min(price, book.ask - 1))
     return Ticks(max(price, book.bid + 1))
-
-
-def _reason(quoting: bool) -> NoQuoteReason:
-    return NoQuoteReason.QUOTING if quoting else NoQuoteReason.POSITION_LIMIT
