@@ -19,10 +19,17 @@ FIGURES: Final = (
     *("kind", "messages", "first", "last", "diffs_applied", "diffs_stale", "gaps", "resyncs"),
     *("crossed_books", "final_update_id", "level_updates", "quotes", "trades", "candles"),
     *("trade_size_sum", "trade_notional_sum", "volume_sum", "marks", "funding_rates"),
-    *("best_bid", "best_ask", "ticker_comparisons", "ticker_mismatches", "trades_not_market"),
+    *(
+        "book_valid",
+        "best_bid",
+        "best_ask",
+        "ticker_comparisons",
+        "ticker_mismatches",
+        "trades_not_market",
+    ),
 )
 """What people are shown, where it is not zero; `--json` has everything."""
-ALWAYS: Final = ("gaps", "crossed_books", "ticker_mismatches")
+ALWAYS: Final = ("gaps", "crossed_books", "ticker_mismatches", "book_valid")
 
 RAW_EXAMPLE: Final = """
 Example:
