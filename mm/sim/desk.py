@@ -32,7 +32,7 @@ from mm.events.units import Nanos, Side
 from mm.sim.fees import EXACT
 from mm.sim.filters import combination, limit_filter, notional_filter, size_filter
 from mm.sim.funds import reservation
-from mm.sim.order import Order
+from mm.sim.order import Order, Standing
 from mm.sim.pit import Pit
 
 ANY_PRICE: Final = -(1 << 61)
@@ -245,7 +245,10 @@ def cancel_all(at: Nanos, pit: Pit) -> None:
 
 
 def reject(at: Nanos, pit: Pit, intent: PlaceOrder, reason: RejectReason, text: str = "") -> None:
-    """Tell that an order was refused, and remember it so."""
+    """Tell that an order was refused, and remember it so, unless its id is another order's."""
+    if reason is not RejectReason.DUPLICATE_ID:
+        order = Order(intent=intent, price=intent.price, size=intent.size)
+        pit.remember(order.report(Standing.REJECTED))
     pit.tell(
         at,
         OrderRejected(

@@ -58,7 +58,7 @@ class Pit:
         self.bids = Queues(Side.BUY)
         self.asks = Queues(Side.SELL)
         self.tell = tell
-        self._remember = remember
+        self.remember = remember
         self._mark: Decimal | None = None
 
     def queues(self, side: Side) -> Queues:
@@ -210,7 +210,7 @@ class Pit:
     def _close(self, order: Order, standing: Standing) -> None:
         del self.orders[order.order_id]
         self.queues(order.side).discard(order)
-        self._remember(order.report(standing))
+        self.remember(order.report(standing))
 
     def settle(self, at: Nanos, wallet: str) -> None:
         """Exchange the funding that has come due, if we hold a position that has a price."""
