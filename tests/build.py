@@ -19,17 +19,25 @@ from mm.events.market import (
     TradePrinted,
 )
 from mm.events.orders import (
+    AmendOrder,
+    AmendRejected,
+    CancelAll,
     CancelOrder,
     CancelReason,
     CancelRejected,
     Liquidity,
     OrderAcked,
+    OrderAmended,
     OrderCanceled,
+    OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderResolved,
+    OrderSubmitted,
     OrderUncertain,
     PlaceOrder,
     RejectReason,
+    Resolution,
 )
 from mm.events.session import SessionStarted
 from mm.events.turn import Record
@@ -213,6 +221,28 @@ def cancel(order_id: str) -> CancelOrder:
     return CancelOrder(order_id=OrderId(order_id), instrument=BTC, cause=Seq(1), reason="requote")
 
 
+def amend(order_id: str, price: int, size: int) -> AmendOrder:
+    """An intent to move to another price or total size."""
+    return AmendOrder(
+        order_id=OrderId(order_id),
+        instrument=BTC,
+        price=Ticks(price),
+        size=Lots(size),
+        cause=Seq(1),
+        reason="requote",
+    )
+
+
+def cancel_all() -> CancelAll:
+    """An intent to cancel whatever is open."""
+    return CancelAll(instrument=BTC, cause=Seq(1), reason="halt")
+
+
+def submitted(order_id: str, command: str = "place") -> OrderSubmitted:
+    """The command left for the venue."""
+    return OrderSubmitted(order_id=OrderId(order_id), instrument=BTC, command=command, sent=START)
+
+
 def acked(order_id: str) -> OrderAcked:
     """The venue took the order."""
     return OrderAcked(
@@ -231,12 +261,43 @@ def rejected(order_id: str, reason: RejectReason = RejectReason.OTHER) -> OrderR
     )
 
 
-def canceled(order_id: str) -> OrderCanceled:
-    """The order left the book."""
+def canceled(order_id: str, filled: int = -1) -> OrderCanceled:
+    """The order left the book, `filled` in all as far as the venue says."""
     return OrderCanceled(
         order_id=OrderId(order_id),
         instrument=BTC,
         reason=CancelReason.REQUESTED,
+        received=START,
+        venue_time=START,
+        filled=Lots(filled),
+    )
+
+
+def expired(order_id: str) -> OrderExpired:
+    """The venue ended the order by its own rule."""
+    return OrderExpired(
+        order_id=OrderId(order_id), instrument=BTC, received=START, venue_time=START
+    )
+
+
+def amended(order_id: str, price: int, size: int) -> OrderAmended:
+    """The order rests at another price or total size."""
+    return OrderAmended(
+        order_id=OrderId(order_id),
+        instrument=BTC,
+        price=Ticks(price),
+        size=Lots(size),
+        received=START,
+        venue_time=START,
+    )
+
+
+def amend_rejected(order_id: str) -> AmendRejected:
+    """The order rests as it was."""
+    return AmendRejected(
+        order_id=OrderId(order_id),
+        instrument=BTC,
+        reason=RejectReason.OTHER,
         received=START,
         venue_time=START,
     )
@@ -257,6 +318,19 @@ def uncertain(order_id: str, command: str = "place") -> OrderUncertain:
     """Nobody knows."""
     return OrderUncertain(
         order_id=OrderId(order_id), instrument=BTC, command=command, why="timeout", received=START
+    )
+
+
+def resolved(order_id: str, resolution: Resolution, filled: int = 0) -> OrderResolved:
+    """The venue's evidence closed the doubt."""
+    return OrderResolved(
+        order_id=OrderId(order_id),
+        instrument=BTC,
+        resolution=resolution,
+        filled=Lots(filled),
+        evidence="asked",
+        received=START,
+        venue_time=START,
     )
 
 

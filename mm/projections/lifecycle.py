@@ -2,7 +2,8 @@
 
 A pair missing from the table is a bug of ours and stops the engine. What venues do in real life
 is a row: fills before acks and after cancels, repeated acks, late answers to closed orders. Closed
-statuses are left by nothing; only their fills grow.
+statuses are left by nothing; only their fills grow. A doubt is about one command, and only what
+speaks of that command, or evidence, ends it: an ack told again says nothing of a cancel.
 """
 
 from collections.abc import Mapping
@@ -112,20 +113,20 @@ NEXT: Final[Mapping[tuple[Status, type[Body]], Status]] = {
     (_S.PENDING_CANCEL, OrderAmended): _S.PENDING_CANCEL,
     (_S.PENDING_CANCEL, AmendRejected): _S.PENDING_CANCEL,
     (_S.PENDING_CANCEL, CancelOrder): _S.PENDING_CANCEL,  # Asked again.
-    (
-        _S.PENDING_CANCEL,
-        CancelRejected,
-    ): _S.UNCERTAIN,  # Filled or gone: ask, never assume.
-    (_S.UNCERTAIN, OrderAcked): _S.OPEN,  # The ack was only late.
+    (_S.PENDING_CANCEL, CancelRejected): _S.UNCERTAIN,  # Filled or gone: ask, never assume.
+    (_S.UNCERTAIN, OrderAcked): _S.UNCERTAIN,  # See PROVES.
     (_S.UNCERTAIN, OrderFilled): _S.UNCERTAIN,
-    (_S.UNCERTAIN, OrderAmended): _S.OPEN,
+    (_S.UNCERTAIN, OrderAmended): _S.UNCERTAIN,  # See PROVES.
     (_S.UNCERTAIN, AmendRejected): _S.UNCERTAIN,
     (_S.UNCERTAIN, CancelRejected): _S.UNCERTAIN,
-    (
-        _S.UNCERTAIN,
-        CancelOrder,
-    ): _S.UNCERTAIN,  # Canceling what may rest is always allowed.
+    (_S.UNCERTAIN, CancelOrder): _S.UNCERTAIN,  # Canceling what may rest is always allowed.
 }
+
+PROVES: Final[Mapping[str, tuple[type[Body], ...]]] = {
+    "place": (OrderAcked, OrderAmended),  # The ack was only late.
+    "amend": (OrderAmended,),
+}
+"""By the command in doubt, the answers that end it: the order rests after all."""
 
 RESOLVED: Final[Mapping[Resolution, Status]] = {
     Resolution.OPEN: _S.OPEN,

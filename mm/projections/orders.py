@@ -1,9 +1,10 @@
 """Our orders, folded from intents, acks and fills.
 
-An order exists once we intend it: until the venue answers, we already carry its risk. Live orders
-are kept whole; closed ones stay matchable for late fills in a bounded record, the oldest leaving
-first. A fill of an order no longer kept is counted, and still moves the position, for it carries
-all that a position needs.
+An order exists once we intend it: until the venue answers, we already carry its risk, and that of
+an amend under way as well. Live orders are kept whole; closed ones stay matchable for late fills in
+a bounded record, the oldest leaving first. What the venue says was filled, and no fill has told us
+yet, is still to come: it counts as risk though the order is closed. A fill of an order no longer
+kept is counted, and still moves the position, for it carries all that a position needs.
 """
 
 from collections import OrderedDict
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mm.events.base import Body
 from mm.events.orders import (
     AmendOrder,
     AmendRejected,
@@ -28,31 +30,26 @@ from mm.events.orders import (
     OrderSubmitted,
     OrderUncertain,
     PlaceOrder,
+    RejectReason,
     Resolution,
     TimeInForce,
 )
 from mm.events.turn import Record
 from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Side, Ticks
 from mm.projections.base import Routes
-from mm.projections.lifecycle import CLOSED, RESOLVED, RESTING, Status, step
+from mm.projections.lifecycle import CLOSED, PROVES, RESOLVED, RESTING, Status, step
 
 CLOSED_KEPT_MAX: Final = 10_000
 
-Answer = (
-    OrderSubmitted
-    | OrderAcked
-    | OrderRejected
-    | OrderAmended
-    | AmendRejected
-    | OrderCanceled
-    | CancelRejected
-    | OrderExpired
-    | OrderUncertain
-)
+Answer = OrderSubmitted | OrderExpired
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One order of ours; a new value replaces it on every change."""
+    """One order of ours; a new value replaces it on every change.
+
+    `told` is the most that the venue ever said was filled, `amend_price` and `amend_size` (total)
+    what an unanswered amend asks for (0: none), `doubt` the command that made it uncertain.
+    """
 
     order_id: OrderId
     instrument: InstrumentId
@@ -71,11 +68,27 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: Status = Status.PENDING_NEW
     venue_order_id: str = ""
     changed: Nanos = Nanos(0)
+    told: Lots = Lots(0)
+    amend_price: Ticks = Ticks(0)
+    amend_size: Lots = Lots(0)
+    doubt: str = ""
 
     @property
     def leaves(self) -> Lots:
-        """What may still be filled; nothing once the order is closed."""
-        return Lots(0) if self.closed else Lots(max(0, self.size - self.filled))
+        """The most that may still be filled; of a closed order, the fills we were not told."""
+        most = self.told if self.closed else max(self.size, self.amend_size)
+        return Lots(max(0, most - self.filled))
+
+    @property
+    def prices(self) -> tuple[Ticks, ...]:
+        """Where it may rest: two prices while an amend is under way."""
+        return (self.price, self.amend_price) if self.amend_price else (self.price,)
+
+    @property
+    def aim(self) -> tuple[Ticks, Lots]:
+        """Price and leaves once all that was asked of it is done."""
+        size = self.amend_size or self.size
+        return self.amend_price or self.price, Lots(max(0, size - self.filled))
 
     @property
     def closed(self) -> bool:
@@ -88,6 +101,22 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.status in RESTING
 
 
+_NO_AMEND: Final[dict[str, Any]] = {"amend_price": Ticks(0), "amend_size": Lots(0)}
+
+
+def _open(order: Order, status: Status) -> Status:
+    """An order that rests is open, or partially filled by what was filled before."""
+    if status in RESTING:
+        return Status.PARTIALLY_FILLED if order.filled else Status.OPEN
+    return status
+
+
+def _is_answered(order: Order, command: str) -> bool:
+    """Whether the answer to a command came before the doubt about it."""
+    acked, amending = bool(order.venue_order_id), bool(order.amend_size)
+    return (command == "place" and acked) or (command == "amend" and not amending)
+
+
 class Orders:
     """Live orders in the order they were placed, and the latest closed ones."""
 
@@ -97,6 +126,7 @@ class Orders:
         """Start without orders."""
         self._live: dict[OrderId, Order] = {}
         self._closed: OrderedDict[OrderId, Order] = OrderedDict()
+        self._owed: dict[OrderId, Order] = {}
         self.placed = 0
         self.fills = 0
         self.unmatched = 0
@@ -119,36 +149,34 @@ class Orders:
         return self._live.get(order_id) or self._closed.get(order_id)
 
     def leaves(self, instrument: InstrumentId, side: Side) -> Lots:
-        """All that may still be filled on one side, unknown and in-flight orders included."""
+        """All that may still be filled on one side: unknown, in flight, or filled and untold."""
         return Lots(
             sum(
                 order.leaves
-                for order in self._live.values()
+                for orders in (self._live, self._owed)
+                for order in orders.values()
                 if order.instrument == instrument and order.side is side
             )
         )
 
     def routes(self) -> Routes:
         """Intents and answers by type."""
-        answers = (
-            OrderSubmitted,
-            OrderRejected,
-            AmendRejected,
-            OrderCanceled,
-            CancelRejected,
-            OrderExpired,
-            OrderUncertain,
-        )
         return {
             PlaceOrder: self._place,
-            AmendOrder: self._intend,
-            CancelOrder: self._intend,
+            AmendOrder: self._amend,
+            CancelOrder: self._cancel,
             CancelAll: self._cancel_all,
+            OrderSubmitted: self._answered,
             OrderAcked: self._acked,
+            OrderRejected: self._rejected,
             OrderAmended: self._amended,
+            AmendRejected: self._amend_rejected,
+            OrderCanceled: self._canceled,
+            CancelRejected: self._cancel_rejected,
+            OrderExpired: self._answered,
             OrderFilled: self._filled,
+            OrderUncertain: self._uncertain,
             OrderResolved: self._resolved,
-            **dict.fromkeys(answers, self._answered),
         }
 
     def _place(self, event: PlaceOrder, record: Record) -> None:
@@ -171,35 +199,74 @@ class Orders:
             changed=record.at,
         )
 
-    def _intend(self, event: AmendOrder | CancelOrder, record: Record) -> None:
+    def _amend(self, event: AmendOrder, record: Record) -> None:
         order = self._live.get(event.order_id)
-        assert order is not None, f"no live order to change: {event.order_id}"
-        self._put(order, record, status=step(order.status, type(event)))
+        assert order is not None, f"no live order to amend: {event.order_id}"
+        target = {"amend_price": event.price, "amend_size": event.size}
+        self._put(order, record, status=step(order.status, AmendOrder), **target)
+
+    def _cancel(self, event: CancelOrder, record: Record) -> None:
+        order = self._live.get(event.order_id)
+        assert order is not None, f"no live order to cancel: {event.order_id}"
+        self._doom(order, record)
 
     def _cancel_all(self, event: CancelAll, record: Record) -> None:
         for order in self.live_of(event.instrument):
-            self._put(order, record, status=step(order.status, CancelOrder))
+            self._doom(order, record)
+
+    def _doom(self, order: Order, record: Record) -> None:
+        self._put(order, record, status=step(order.status, CancelOrder), doubt="cancel")
 
     def _answered(self, event: Answer, record: Record) -> None:
         order = self._known(event.order_id)
         if order is not None:
-            self._put(
-                order,
-                record,
-                status=self._resting(order, step(order.status, type(event))),
-            )
+            self._put(order, record, status=step(order.status, type(event)))
 
     def _acked(self, event: OrderAcked, record: Record) -> None:
         order = self._known(event.order_id)
         if order is not None:
-            status = self._resting(order, step(order.status, OrderAcked))
+            status = self._rested(order, OrderAcked)
             self._put(order, record, status=status, venue_order_id=event.venue_order_id)
+
+    def _rejected(self, event: OrderRejected, record: Record) -> None:
+        order = self._known(event.order_id)
+        if order is None:
+            return
+        status, doubt = step(order.status, OrderRejected), order.doubt
+        if event.reason is RejectReason.DUPLICATE_ID and not order.closed:
+            # The venue has an order of this id: the command was sent twice, and one came through.
+            new = order.status is Status.PENDING_NEW
+            status, doubt = (Status.UNCERTAIN, "place") if new else (order.status, doubt)
+        self._put(order, record, status=status, doubt=doubt)
 
     def _amended(self, event: OrderAmended, record: Record) -> None:
         order = self._known(event.order_id)
+        if order is None:
+            return
+        now = {"price": event.price, "size": event.size, **_NO_AMEND}
+        self._put(order, record, status=self._rested(order, OrderAmended), **now)
+
+    def _amend_rejected(self, event: AmendRejected, record: Record) -> None:
+        order = self._known(event.order_id)
         if order is not None:
-            status = self._resting(order, step(order.status, OrderAmended))
-            self._put(order, record, status=status, price=event.price, size=event.size)
+            self._put(order, record, status=self._rested(order, AmendRejected), **_NO_AMEND)
+
+    def _canceled(self, event: OrderCanceled, record: Record) -> None:
+        order = self._known(event.order_id)
+        if order is not None:
+            told = max(order.told, event.filled)
+            self._put(order, record, status=step(order.status, OrderCanceled), told=told)
+
+    def _cancel_rejected(self, event: CancelRejected, record: Record) -> None:
+        order = self._known(event.order_id)
+        if order is not None:
+            self._put(order, record, status=self._rested(order, CancelRejected))
+
+    def _uncertain(self, event: OrderUncertain, record: Record) -> None:
+        order = self._known(event.order_id)
+        if order is not None and not _is_answered(order, event.command):
+            status, doubt = step(order.status, OrderUncertain), order.doubt or event.command
+            self._put(order, record, status=status, doubt=doubt)
 
     def _filled(self, event: OrderFilled, record: Record) -> None:
         self.fills += 1
@@ -207,18 +274,16 @@ class Orders:
         if order is None:
             return
         filled = Lots(order.filled + event.size)
-        status = step(order.status, OrderFilled)
-        if filled >= order.size and status not in CLOSED:
-            status = Status.FILLED
-        self._put(order, record, status=status, filled=filled)
+        self._put(order, record, status=step(order.status, OrderFilled), filled=filled)
 
     def _resolved(self, event: OrderResolved, record: Record) -> None:
         order = self._known(event.order_id)
-        if order is None or order.closed:
+        if order is None:
             return
-        status = self._resting(order, RESOLVED[event.resolution])
-        assert event.resolution is not Resolution.OPEN or order.leaves > 0, "open with nothing left"
-        self._put(order, record, status=status)
+        total = order.size if event.resolution is Resolution.FILLED else event.filled
+        told = max(order.told, event.filled, total)
+        status = order.status if order.closed else RESOLVED[event.resolution]
+        self._put(order, record, status=_open(order, status), told=told, **_NO_AMEND)
 
     def _known(self, order_id: OrderId) -> Order | None:
         order = self.get(order_id)
@@ -227,21 +292,32 @@ class Orders:
         return order
 
     @staticmethod
-    def _resting(order: Order, status: Status) -> Status:
-        """An order that rests is open or partially filled by what was filled before."""
-        if status in RESTING:
-            return Status.PARTIALLY_FILLED if order.filled else Status.OPEN
-        return status
+    def _rested(order: Order, event: type[Body]) -> Status:
+        """The status after an answer that may show the order at rest."""
+        if order.status is Status.UNCERTAIN and event in PROVES.get(order.doubt, ()):
+            return _open(order, Status.OPEN)
+        return _open(order, step(order.status, event))
 
     def _put(self, order: Order, record: Record, **changes: Any) -> None:
         after = msgspec.structs.replace(order, changed=record.at, **changes)
-        if after.closed:
-            self._live.pop(after.order_id, None)
-            self._closed[after.order_id] = after
-            if len(self._closed) > CLOSED_KEPT_MAX:
-                self._closed.popitem(last=False)
-        else:
+        if not after.closed and not after.leaves:
+            after = msgspec.structs.replace(after, status=Status.FILLED)
+        if after.doubt and after.status in RESTING:
+            after = msgspec.structs.replace(after, doubt="")
+        if not after.closed:
             self._live[after.order_id] = after
+            return
+        self._live.pop(after.order_id, None)
+        self._closed[after.order_id] = after
+        self._owe(after)
+        if len(self._closed) > CLOSED_KEPT_MAX:
+            oldest, _ = self._closed.popitem(last=False)
+            self._owed.pop(oldest, None)
+
+    def _owe(self, order: Order) -> None:
+        self._owed.pop(order.order_id, None)
+        if order.leaves:
+            self._owed[order.order_id] = order
 
     def dump(self) -> Any:
         """Live and closed orders in their order, and the counters."""
@@ -257,4 +333,5 @@ class Orders:
         self._live = {plain["order_id"]: msgspec.convert(plain, Order) for plain in live}
         orders = [msgspec.convert(plain, Order) for plain in closed]
         self._closed = OrderedDict((order.order_id, order) for order in orders)
+        self._owed = {order.order_id: order for order in orders if order.leaves}
         self.placed, self.fills, self.unmatched = counters
