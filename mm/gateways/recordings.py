@@ -24,13 +24,23 @@ def new_recording(path: Path, *, force: bool = False) -> Iterator[ArchiveWriter]
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100  A link is to be replaced, not followed.
     check_vacant(path, force=force)
+    with drafted(path) as draft:
+        with ArchiveWriter(draft, name=path.name, kind="recording") as writer:
+            yield writer
+        check_vacant(path, force=force)
+
+
+@contextmanager
+def drafted(path: Path) -> Iterator[Path]:
+    """A hidden directory that takes the place of `path` if the block ends without an error.
+
+    Whoever writes in it holds `files.claim` on it; raises `StoreLocked` where another one does.
+    """
     draft = _beside(path, "draft")
     _discard(draft)
     ours = True
     try:
-        with ArchiveWriter(draft, name=path.name, kind="recording") as writer:
-            yield writer
-        check_vacant(path, force=force)
+        yield draft
         _replace(path, draft)
     except StoreLocked:
         ours = False
