@@ -35,9 +35,14 @@ if TYPE_CHECKING:
 
 
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the mark is kept, what else is known of the log, and its limits."""
+    """Where the mark is kept, what else is known of the log, and its limits.
+
+    With `checked_by_read` the chain is not read at the start: the first `read` of everything checks
+    it, and until one has come to its end the log refuses to be written.
+    """
 
     mark: Path | None = None
+    checked_by_read: bool = False
     archived: Head | None = None
     verified: Head | None = None
     append: AppendLimits = AppendLimits()
@@ -58,6 +63,7 @@ class JetStreamLog:
         self._writer = writer
         self._head = found.head
         self._options = options
+        self._whole = not options.checked_by_read or found.base == found.head.number
         self._mark = Mark.open(options.mark) if options.mark else None
         self._syncing = asyncio.create_task(self._mark.keep_synced()) if self._mark else None
 
@@ -79,7 +85,9 @@ class JetStreamLog:
         if not await reader.exists():
             _require_unknown(known, reader.stream)
         await declared.ensure(nc, streams)
-        found = await inspect(reader, known, options.copy_seconds_max)
+        found = await inspect(
+            reader, known, chain=not options.checked_by_read, patience=options.copy_seconds_max
+        )
         writer = Writer(wire, streams, options.append)
         await writer.start()
         log = cls(reader, writer, found, options)
@@ -97,6 +105,7 @@ class JetStreamLog:
         Raises `WriterFenced`, `LogUnavailable` (the turn may be stored: append the very same again,
         or open the log anew), or `LogFull`.
         """
+        assert self._whole, "the log was not checked: read it to its end first"
         if sealed.hash == self._head.hash:
             return
         stream = self._reader.stream
@@ -118,6 +127,9 @@ class JetStreamLog:
     async def _read(self, after: TurnNumber, last: TurnNumber) -> AsyncIterator[Sealed]:
         async for sealed in self._reader.turns(await self._reader.head_at(after), last):
             yield sealed
+        if after <= self.found.base:
+            self._whole = True
+            self._remember()
 
     def read_orders(self) -> AsyncIterator[Sealed]:
         """Only the turns that touch orders or control, from the copy that is kept for ever."""
@@ -133,14 +145,13 @@ class JetStreamLog:
             await self._mark.close()
 
     def _remember(self) -> None:
-        if self._mark is not None and self._head.number:
+        if self._mark is not None and self._whole and self._head.number:
             self._mark.write(self._head)
 
 
 def _require_unknown(known: Known, stream: str) -> None:
     """Never create anew a stream that is known to have held turns."""
-    heads = [head for head in (known.mark, known.archived, known.verified) if head is not None]
-    wanted = max((head.number for head in heads), default=0)
+    wanted = max((head.number for _, head in known.positions), default=0)
     if wanted:
         raise TailLost(
             f"the stream is not there, but turn {wanted} was acknowledged",

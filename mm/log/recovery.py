@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mm.log.reader import Reader, State
 
 COPY_SECONDS_MAX: Final = 30.0
+NO_MARK: Final = "there was no mark: turns lost at the end before now would not have been noticed"
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,46 +34,51 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     archived: Head | None = None
     verified: Head | None = None
 
+    @property
+    def positions(self) -> list[tuple[str, Head]]:
+        """What is known, by name."""
+        named = (
+            ("mark", self.mark), ("archive", self.archived), ("verified part", self.verified)
+        )  # fmt: skip
+        return [(name, head) for name, head in named if head is not None and head.number]
+
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A log that was found whole: where it stands, and what was read to know it."""
 
     head: Head
     first: TurnNumber
-    checked_after: TurnNumber
+    base: TurnNumber
     beyond_mark: int
     notes: tuple[str, ...] = ()
 
 
-async def inspect(reader: Reader, known: Known, patience: float = COPY_SECONDS_MAX) -> Found:
-    """Hold the stream against all that is known, and check it turn by turn.
+async def inspect(
+    reader: Reader, known: Known, *, chain: bool = True, patience: float = COPY_SECONDS_MAX
+) -> Found:
+    """Hold the stream against all that is known and, with `chain`, check it turn by turn.
 
+    Without `chain` the caller reads all turns after `Found.base` itself, which checks them too.
     Raises `TailLost`, `SequenceHole`, `ChainBroken` or `DecodeError`, naming turn and sequence, or
     `LogUnavailable` when the server does not answer.
     """
     state = await reader.state()
-    for name, head in _outside(known):
+    for name, head in known.positions:
         await _require(reader, state, name, head)
     base = _base(reader, state, known)
-    head = await reader.verify(base, TurnNumber(state.last_seq))
+    last = TurnNumber(state.last_seq)
+    if chain or base.number == last:
+        head = await reader.verify(base, last)
+    else:
+        head = await reader.head_at(last)
     await reader.copied(head, patience)
-    mark = known.mark or START
-    notes = () if known.mark or not head.number else (NO_MARK,)
     return Found(
         head=head,
         first=TurnNumber(state.first_seq),
-        checked_after=base.number,
-        beyond_mark=head.number - mark.number,
-        notes=notes,
+        base=base.number,
+        beyond_mark=head.number - (known.mark or START).number,
+        notes=() if known.mark or not head.number else (NO_MARK,),
     )
-
-
-NO_MARK: Final = "there was no mark: turns lost at the end before now would not have been noticed"
-
-
-def _outside(known: Known) -> list[tuple[str, Head]]:
-    named = (("mark", known.mark), ("archive", known.archived), ("verified part", known.verified))
-    return [(name, head) for name, head in named if head is not None and head.number]
 
 
 async def _require(reader: Reader, state: State, name: str, head: Head) -> None:

@@ -106,14 +106,15 @@ class Walk:
         at, last, orders_last = self._at, self._hash, self._orders_hash
         if sequence_of(page[0]) != number + 1 or sequence_of(page[-1]) != number + len(page):
             self._diagnose(page)
+        if page[-1][1][ID] != hashes[-1].hex().encode():  # The others are named by the next turn.
+            self._diagnose(page)
         orders_prefix = self._orders
-        for (words, headers, _), turn, digest in zip(page, turns, hashes, strict=True):
+        for (words, _, _), turn, digest in zip(page, turns, hashes, strict=True):
             orders = turn.previous_orders
             number += 1
             if (
                 turn.number != number
                 or turn.previous != last
-                or headers[ID] != digest.hex().encode()
                 or turn.at < at
                 or words.startswith(orders_prefix) != bool(orders)
             ):
