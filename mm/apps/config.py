@@ -27,6 +27,8 @@ from mm.engine.settings import (
     validate,
 )
 from mm.errors import ConfigError
+from mm.events.units import SECONDS
+from mm.log.writer import AppendLimits
 from mm.sim.settings import PRESETS, Latency, PaperSettings
 from mm.sim.settings import validate as validate_paper
 from mm.sim.synthetic import SyntheticSettings
@@ -100,7 +102,16 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Where the log is and how durable: embedded unless NATS_URL is set."""
 
     sync: str = "always"
-    ack_timeout: Duration = Duration("2s")
+    ack_timeout: Duration = Duration("1s")
+    append_timeout: Duration = Duration("5s")
+
+    @property
+    def append(self) -> AppendLimits:
+        """The same, as the log's writer takes it."""
+        return AppendLimits(
+            append_seconds_max=self.append_timeout.nanos / SECONDS,
+            ack_seconds_max=self.ack_timeout.nanos / SECONDS,
+        )
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

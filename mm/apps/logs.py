@@ -1,7 +1,9 @@
 """Opening a desk's log: embedded by default, NATS_URL's server when there is one.
 
-A reader never needs the writer's rights: while a session runs, its log is read through the
-server's own reader account; otherwise the store is started for as long as it is read.
+Before it is trusted it is held against what is known from outside the server: the mark beside the
+store, and the archive. A reader never needs the writer's rights and never writes the mark: while a
+session runs, its log is read through the server's own reader account; otherwise the store is
+started for as long as it is read.
 """
 
 import asyncio
@@ -12,15 +14,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from mm.apps.config import LogConfig
 from mm.apps.sessions import DeskFiles, is_archive
 from mm.errors import SessionError
 from mm.events.units import TurnNumber
 from mm.log import access, streams
 from mm.log.archive import Archive
-from mm.log.chain import Sealed
+from mm.log.chain import Head, Sealed
 from mm.log.connection import LinkOptions, close, connect
-from mm.log.jetstream import JetStreamLog
+from mm.log.jetstream import JetStreamLog, LogOptions
+from mm.log.mark import remembered
+from mm.log.recovery import Known
 from mm.log.server import EmbeddedServer, observe
+from mm.log.view import LogView
 
 LINK: Final = LinkOptions()
 RESTARTS_MAX: Final = 5
@@ -28,20 +34,25 @@ RESTARTS_MAX: Final = 5
 
 
 @asynccontextmanager
-async def desk_log(desk: str, files: DeskFiles, sync: str) -> AsyncIterator[JetStreamLog]:
+async def desk_log(desk: str, files: DeskFiles, config: LogConfig) -> AsyncIterator[JetStreamLog]:
     """The log of a desk, checked, ready for its one writer."""
+    files.root.mkdir(parents=True, exist_ok=True)
+    options = LogOptions(mark=files.mark, archived=_archived(files), append=config.append)
     external = access.from_environment(os.environ)
     if external is not None:
-        async with _on(external, desk) as log:
+        async with _writing(external, desk, options) as log:
             yield log
         return
-    files.root.mkdir(parents=True, exist_ok=True)
     async with (
-        EmbeddedServer(files.store, sync=sync) as server,
+        EmbeddedServer(files.store, sync=config.sync) as server,
         _kept_alive(server),
-        _on(server.access, desk) as log,
+        _writing(server.access, desk, options) as log,
     ):
         yield log
+
+
+def _archived(files: DeskFiles) -> Head | None:
+    return Archive(files.archive).head if is_archive(files.archive) else None
 
 
 @asynccontextmanager
@@ -63,10 +74,12 @@ async def _restart(server: EmbeddedServer) -> None:
 
 
 @asynccontextmanager
-async def _on(way: access.Access, desk: str) -> AsyncIterator[JetStreamLog]:
+async def _writing(
+    way: access.Access, desk: str, options: LogOptions
+) -> AsyncIterator[JetStreamLog]:
     nc = await connect(way, LINK)
     try:
-        log = await JetStreamLog.open(nc, streams.load(desk))
+        log = await JetStreamLog.open(nc, streams.load(desk), options)
         try:
             yield log
         finally:
@@ -75,29 +88,46 @@ async def _on(way: access.Access, desk: str) -> AsyncIterator[JetStreamLog]:
         await close(nc)
 
 
+@asynccontextmanager
+async def _viewing(way: access.Access, desk: str) -> AsyncIterator[LogView]:
+    nc = await connect(way, LINK)
+    try:
+        view = await LogView.open(nc, streams.load(desk))
+        try:
+            yield view
+        finally:
+            await view.close()
+    finally:
+        await close(nc)
+
+
 async def turns(path: Path, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
     """The turns of a session or recording: from its log where there is one, else its archive."""
-    if is_archive(path):
-        for sealed in Archive(path).turns(after):
-            yield sealed
-        return
     files = DeskFiles(path)
-    if not files.store.is_dir():
-        for sealed in Archive(files.archive).turns(after):
+    if is_archive(path) or not files.store.is_dir():
+        for sealed in Archive(path if is_archive(path) else files.archive).turns(after):
             yield sealed
         return
-    async with reading(files) as log:
-        async for sealed in log.read(after):
+    mark = remembered(files.mark)  # Read before the log is opened, which may be growing.
+    async with reading(files) as view:
+        # What lies before the mark is checked while it is read.
+        found = await view.check(Known(mark=mark, archived=_archived(files), verified=mark))
+        trimmed = TurnNumber(found.first - 1)
+        if after < trimmed:
+            for sealed in Archive(files.archive).turns(after):
+                if sealed.turn.number <= trimmed:
+                    yield sealed
+        async for sealed in view.read(max(after, trimmed)):
             yield sealed
 
 
 @asynccontextmanager
-async def reading(files: DeskFiles) -> AsyncIterator[JetStreamLog]:
+async def reading(files: DeskFiles) -> AsyncIterator[LogView]:
     """A desk's log, to read: from the server that runs, or from one started for the purpose."""
     running = observe(files.store)
     if running is not None:
-        async with _on(running, files.root.name) as log:
-            yield log
+        async with _viewing(running, files.root.resolve().name) as view:
+            yield view
         return
     if not files.store.is_dir():
         raise SessionError(
@@ -105,6 +135,6 @@ async def reading(files: DeskFiles) -> AsyncIterator[JetStreamLog]:
         )
     async with (
         EmbeddedServer(files.store) as server,
-        _on(server.access, files.root.name) as log,
+        _viewing(server.access, files.root.resolve().name) as view,
     ):
-        yield log
+        yield view

@@ -105,7 +105,7 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
     """One session from the first turn to the last, and its closed span in the archive."""
     files = desk_files(config.desk, data)
     warm_kernels()
-    async with desk_log(config.desk, files, config.log.sync) as log:
+    async with desk_log(config.desk, files, config.log) as log:
         with progress("reading the log", None):
             engine, recovery = await recover(log)
         session = Session(config, log, engine)
