@@ -124,11 +124,10 @@ class Screen:
     def _picture(self) -> RenderableType:
         numbers = self.numbers
         rows: list[RenderableType] = []
-        for number, post in self._engine.posts.items():
+        for number in self._engine.posts:
             grid = Table.grid(padding=(0, 3), expand=False)
             grid.add_row(self._book(number), self._fills_table(number))
             rows.append(grid)
-            del post
         rows += [_standing(each) for each in numbers.standings]
         rows.append(self._footer(numbers))
         return Panel(Group(*rows), title=self._title, title_align="left", border_style="cyan")
@@ -202,7 +201,8 @@ def _own(orders: list[Order], instrument: InstrumentDefined) -> str:
 def _standing(each: Standing) -> Text:
     held = f"{each.position:+f} {each.base} @ {each.entry:f}" if each.position else "flat"
     return Text.from_markup(
-        f"[bold]{each.strategy}[/]  position [bold]{held}[/]   P&L [bold]{each.total:+.4f}[/] "
-        f"{each.currency}  (realised {each.realised:+.4f}, unrealised {each.unrealised:+.4f}, "
-        f"fees {-each.fees:+.4f}, funding {each.funding:+.4f})"
+        f"[bold]{each.strategy}[/]  position [bold]{held}[/]   "
+        f"P&L [bold]{each.total:+.4f} {each.currency}[/]\n"
+        f"[dim]       = realised {each.realised:+.4f}, unrealised {each.unrealised:+.4f}, "
+        f"fees {-each.fees:+.4f}, funding {each.funding:+.4f}[/]"
     )

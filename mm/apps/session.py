@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from mm import __version__
+from mm.apps import snapshots
 from mm.apps.clock import Clock, FeedClock, PacedClock
 from mm.apps.config import Config, RecordingFeedConfig
 from mm.apps.inbox import Inbox
@@ -28,22 +29,24 @@ from mm.errors import ConfigError, SessionError, TradingStopped
 from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import SessionStarted, TradingRearmed
-from mm.events.units import SECONDS, Nanos
+from mm.events.units import SECONDS, Nanos, TurnNumber
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Feed
 from mm.gateways.paper import PaperGateway
 from mm.gateways.recorded import RecordedFeed, SyntheticFeed
 from mm.log.archive import ArchiveWriter
 from mm.log.base import Log
+from mm.projections.ledger import Ledger
 
 STEP: Final = Nanos(1)
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """What was read from the log before the session began."""
+    """What was read from the log before the session began; a snapshot stood for `skipped` turns."""
 
     turns: int
     events: int
+    skipped: int
     seconds: float
 
 
@@ -82,13 +85,38 @@ def check(settings: EngineSettings, instruments: tuple[InstrumentDefined, ...]) 
         limits_of(settings.limits[strategy.instrument], instrument)
 
 
-async def recover(log: Log) -> tuple[Engine, Recovery]:
-    """The engine's state as the log has it: every turn folded as it was recorded."""
+def check_known(instruments: tuple[InstrumentDefined, ...], logged: Ledger) -> None:
+    """Refuse an instrument whose id means another one, or other ticks or lots, on this log."""
+    for each in instruments:
+        before = logged.instruments.get(each.instrument, each)
+        if before.identity != each.identity:
+            raise ConfigError(
+                f"the feed's {each.name} is not the {before.name} that this desk's log has",
+                where=f"instrument {each.instrument}",
+                remedy="choose another desk for another instrument, tick or lot",
+            )
+
+
+async def recover(log: Log, snapshot: Path | None = None) -> tuple[Engine, Recovery]:
+    """The engine's state as the log has it: a snapshot and what follows, or every turn folded."""
     began = time.monotonic()
-    engine = Engine()
-    async for sealed in log.read():
+    engine = await _from_snapshot(log, snapshot) if snapshot is not None else None
+    skipped = TurnNumber(engine.turns if engine is not None else 0)
+    engine = engine or Engine()
+    async for sealed in log.read(skipped):
         engine.fold(sealed.turn)
-    return engine, Recovery(engine.turns, engine.events, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    return engine, Recovery(engine.turns, engine.events, skipped, seconds)
+
+
+async def _from_snapshot(log: Log, path: Path) -> Engine | None:
+    """The engine at a snapshot, when the log holds the very turn that it was taken after."""
+    snapshot = snapshots.load(path)
+    if snapshot is None or not 0 < snapshot.head.number <= log.head.number:
+        return None
+    async with contextlib.aclosing(log.read(TurnNumber(snapshot.head.number - 1))) as turns:
+        sealed = await anext(turns)
+    return snapshots.restored(snapshot) if sealed.hash == snapshot.head.hash else None
 
 
 def opening(
@@ -103,7 +131,7 @@ def opening(
         session=session,
         desk=config.desk,
         mode=mode,
-        code_version=__version__,
+        code_version=f"{__version__}+{snapshots.fingerprint()[:12]}",
         config=config.as_json(),
         config_hash=config.fingerprint(),
         seed=config.seed,
@@ -159,6 +187,7 @@ class Session:
         wall = Nanos(time.time_ns())
         self._feed = feed_of(config, Nanos(max(wall, engine.at + STEP)))
         check(config.engine, self._feed.instruments)
+        check_known(self._feed.instruments, engine.state.ledger)
         self._messages = self._feed.messages(engine.at)
         self._first = next(self._messages, None)
         if self._first is None:

@@ -29,6 +29,11 @@ class DeskFiles(NamedTuple):
         return self.root / "mark"
 
     @property
+    def snapshot(self) -> Path:
+        """The cached state."""
+        return self.root / "snapshot"
+
+    @property
     def archive(self) -> Path:
         """Closed spans."""
         return self.root / "archive"

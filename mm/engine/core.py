@@ -97,6 +97,10 @@ class Engine:
         self.turns, self.at = turn.number, turn.at
         self.events = Seq(turn.first + turn.size - 1)
 
+    def resume(self, turns: TurnNumber, events: Seq, at: Nanos) -> None:
+        """Stand at a place in the log whose state was loaded from a snapshot."""
+        self.turns, self.events, self.at = turns, events, at
+
     def digests(self) -> dict[str, str]:
         """The digest of every fold, and of what the desks remember."""
         desks = [desk.dump() for _, desk in self._posts.desks()]

@@ -7,7 +7,7 @@ this log. Reading opens the archive as it then stands.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Self
 
@@ -42,13 +42,13 @@ class ArchivedLog:
         """Make every turn durable; returns once it is."""
         self._writer.flush()
 
-    async def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:
+    async def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
         """The turns after `after`, once they are durable."""
         self._writer.flush()
         for sealed in Archive(self._writer.path).turns(after):
             yield sealed
 
-    async def read_orders(self) -> AsyncIterator[Sealed]:
+    async def read_orders(self) -> AsyncGenerator[Sealed, None]:
         """Only the turns that touch orders or control, once they are durable."""
         self._writer.flush()
         for sealed in Archive(self._writer.path).order_turns():

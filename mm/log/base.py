@@ -5,7 +5,7 @@ durable; until then nothing may act on it. An append that is refused or times ou
 as it was or with exactly that turn: its id is its hash, so that repeating it is harmless.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from mm.events.units import TurnNumber
@@ -28,14 +28,14 @@ class Log(Protocol):
         """
         ...
 
-    def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:
+    def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
         """The turns after `after` up to the head, in order, links checked.
 
         Raises `ChainBroken`, `SequenceHole`, `TailLost` or `DecodeError` where the log is damaged.
         """
         ...
 
-    def read_orders(self) -> AsyncIterator[Sealed]:
+    def read_orders(self) -> AsyncGenerator[Sealed, None]:
         """Only the turns that touch orders or control, in order, links checked."""
         ...
 

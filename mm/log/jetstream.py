@@ -27,7 +27,7 @@ from mm.log.wire import attach
 from mm.log.writer import AppendLimits, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from nats.aio.client import Client
 
@@ -120,18 +120,19 @@ class JetStreamLog:
         self._head = head
         self._remember()
 
-    def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:
+    def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
         """The turns after `after` up to the head, in order, hashes and links checked."""
         return self._read(after, self._head.number)
 
-    async def _read(self, after: TurnNumber, last: TurnNumber) -> AsyncIterator[Sealed]:
-        async for sealed in self._reader.turns(await self._reader.head_at(after), last):
-            yield sealed
+    async def _read(self, after: TurnNumber, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
+        if after < last:
+            async for sealed in self._reader.turns(await self._reader.head_at(after), last):
+                yield sealed
         if after <= self.found.base:
             self._whole = True
             self._remember()
 
-    def read_orders(self) -> AsyncIterator[Sealed]:
+    def read_orders(self) -> AsyncGenerator[Sealed, None]:
         """Only the turns that touch orders or control, from the copy that is kept for ever."""
         return self._reader.orders(self._head, self._options.copy_seconds_max)
 

@@ -1,6 +1,6 @@
 """A log in memory: the reference every other log must match."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from mm.errors import WriterFenced
 from mm.events.units import TurnNumber
@@ -33,7 +33,7 @@ class MemoryLog:
         self._head = follow(self._head, sealed, where="memory")
         self._payloads.append(sealed.payload)
 
-    async def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:
+    async def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
         """The turns after `after`."""
         head = START
         for payload in list(self._payloads):
@@ -42,15 +42,13 @@ class MemoryLog:
             if sealed.turn.number > after:
                 yield sealed
 
-    async def read_orders(self) -> AsyncIterator[Sealed]:
+    async def read_orders(self) -> AsyncGenerator[Sealed, None]:
         """Only the turns that touch orders or control."""
         head = START
         for payload in list(self._payloads):
             sealed = unseal(payload)
             if sealed.turn.touches_orders:
-                head = follow_orders(
-                    head, sealed, where=f"memory, turn {sealed.turn.number}"
-                )
+                head = follow_orders(head, sealed, where=f"memory, turn {sealed.turn.number}")
                 yield sealed
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ from mm.log.walk import REMEDY, Walk, sequence_of, unaltered
 from mm.log.wire import ask, direct
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from mm.log.streams import Streams
     from mm.log.wire import Wire
@@ -89,7 +89,7 @@ class Reader:
         message = await direct(self._wire.nc, self.stream, body)
         return digest_of(message) if message else NO_HASH
 
-    async def turns(self, after: Head, last: TurnNumber) -> AsyncIterator[Sealed]:
+    async def turns(self, after: Head, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
         """The turns after a known head up to `last`, checked as `Log.read` demands."""
         walk = Walk(self.stream, self._orders_subject, after)
         async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
@@ -108,7 +108,7 @@ class Reader:
         _require_end(walk.head, last, self.stream)
         return walk.head
 
-    async def orders(self, end: Head, patience: float) -> AsyncIterator[Sealed]:
+    async def orders(self, end: Head, patience: float) -> AsyncGenerator[Sealed, None]:
         """The turns that touched orders or control, from the copy, up to the one `end` names."""
         last = await self.copied(end, patience)
         head = START

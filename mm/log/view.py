@@ -17,7 +17,7 @@ from mm.log.recovery import COPY_SECONDS_MAX, Found, Known, inspect
 from mm.log.wire import attach
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from nats.aio.client import Client
 
@@ -60,13 +60,14 @@ class LogView:
         """Check the whole log as its writer does at the start; see `inspect`."""
         return await inspect(self._reader, known)
 
-    async def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncIterator[Sealed]:
+    async def read(self, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
         """The turns after `after` up to the head, in order, hashes and links checked."""
-        start = await self._reader.head_at(after)
-        async for sealed in self._reader.turns(start, self._head.number):
-            yield sealed
+        if after < self._head.number:
+            start = await self._reader.head_at(after)
+            async for sealed in self._reader.turns(start, self._head.number):
+                yield sealed
 
-    def read_orders(self) -> AsyncIterator[Sealed]:
+    def read_orders(self) -> AsyncGenerator[Sealed, None]:
         """Only the turns that touch orders or control, in order, hashes and links checked."""
         return self._reader.orders(self._head, COPY_SECONDS_MAX)
 

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from mm.apps import config as configs
+from mm.apps import snapshots
 from mm.apps.cli.output import emit_json, err, progress
 from mm.apps.config import Config
 from mm.apps.logs import desk_log
@@ -107,7 +108,7 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
     warm_kernels()
     async with desk_log(config.desk, files, config.log) as log:
         with progress("reading the log", None):
-            engine, recovery = await recover(log)
+            engine, recovery = await recover(log, files.snapshot)
         session = Session(config, log, engine)
         if recovery.turns:
             err.print(f"[dim]recovered {recovery.events:,} events in {recovery.seconds:.2f} s[/]")
@@ -115,6 +116,7 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
         with Screen(engine, title, config.status_every.nanos / 1e9) as screen:
             session.runner.on_turn.append(screen.turn)
             ended = await session.run("paper", rearm)
+        snapshots.save(files.snapshot, engine, log.head)
         report = _report(ended, screen, files)
         with progress("archiving", ended.events) as advance:
             await archive(log, files, config.desk, advance)

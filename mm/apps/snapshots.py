@@ -1,0 +1,85 @@
+"""Snapshots of the state: a cache beside the log, never a source.
+
+A snapshot holds the dump of every fold, where the log stood, and the fingerprint of the code that
+made it. It is used only when that code is this code, its bytes are whole and the log has that very
+turn; else the log is folded from its beginning. `agrees` compares it with a full fold, and a
+snapshot that differs is thrown away.
+"""
+
+import hashlib
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from mm.engine.core import Engine
+from mm.log.chain import Head
+from mm.projections.base import pack
+from mm.projections.state import combined
+
+FORMAT: Final = 1
+DECIDING: Final = ("events", "projections", "strategy", "engine")
+"""The packages whose code decides what a log means, and what is decided on it."""
+
+
+class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+    """State after the turn at `head`."""
+
+    format: int
+    code: str
+    head: Head
+    digest: str
+    state: Any
+
+
+def fingerprint() -> str:
+    """SHA-256 over the source of the pure floors: which code this is."""
+    seen = hashlib.sha256()
+    for package in DECIDING:
+        folder = resources.files(f"mm.{package}")
+        for file in sorted(folder.iterdir(), key=lambda each: each.name):
+            if file.name.endswith(".py"):
+                seen.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return seen.hexdigest()
+
+
+def save(path: Path, engine: Engine, head: Head) -> None:
+    """Write a snapshot of the engine's state at the log's head: whole or not at all."""
+    assert engine.turns == head.number, "the state is not where the log is"
+    state = engine.state
+    snapshot = Snapshot(FORMAT, fingerprint(), head, combined(state.digests()), state.dump())
+    body = pack(snapshot)
+    draft = path.with_suffix(".draft")
+    with draft.open("wb") as file:
+        file.write(hashlib.sha256(body).digest() + body)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def load(path: Path) -> Snapshot | None:
+    """The snapshot, or None when there is none, it is torn, or other code made it."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    mark, body = raw[:32], raw[32:]
+    if hashlib.sha256(body).digest() != mark:
+        return None
+    snapshot = msgspec.msgpack.decode(body, type=Snapshot)
+    return snapshot if (snapshot.format, snapshot.code) == (FORMAT, fingerprint()) else None
+
+
+def restored(snapshot: Snapshot) -> Engine:
+    """An engine that stands where the snapshot was taken."""
+    engine = Engine()
+    engine.state.load(snapshot.state)
+    engine.resume(snapshot.head.number, snapshot.head.events, snapshot.head.at)
+    return engine
+
+
+def agrees(snapshot: Snapshot, full: Engine) -> bool:
+    """Whether a full fold up to the same turn gives the same state."""
+    return combined(full.state.digests()) == snapshot.digest
