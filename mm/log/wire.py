@@ -72,7 +72,8 @@ class Lane(Parser):
         batches: dict[Handler, list[Frame]] = {}
         position = await self._split(data, batches)
         for handler, frames in batches.items():
-            handler(frames)
+            if frames:  # Else there is only half a frame of them yet.
+                handler(frames)
         if connection == self._connection and position < len(data):
             self._held.append(data[position:])
             self._held_size = len(data) - position
