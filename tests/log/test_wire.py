@@ -1,0 +1,203 @@
+"""The log's lane on a connection: frames arrive whole, however the socket cuts them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from nats.aio.client import Client
+
+from mm.errors import LogUnavailable
+from mm.log.connection import connect
+from mm.log.server import EmbeddedServer
+from mm.log.wire import Frame, Lane, Wire, ask, attach, direct
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+HEADERS = b"NATS/1.0\r\nA: b\r\n\r\n"
+FRAMES = (
+    b"HMSG sub.ject 7 re.ply %d %d\r\n%bpay\r\nload\r\n" % (len(HEADERS), len(HEADERS) + 9, HEADERS)
+    + b"MSG sub.ject 7 re.ply 0\r\n\r\n"
+    + b"+OK\r\n"
+    + b"MSG other 7 5\r\nMSG x\r\n"
+    + b"MSG nobody 8 3\r\nabc\r\n"
+    + b"MSG other 7 70000\r\n" + bytes(70000) + b"\r\n"
+)  # fmt: skip
+EXPECTED = [
+    (b"HMSG sub.ject 7 re.ply", HEADERS, b"pay\r\nload"),
+    (b"MSG sub.ject 7 re.ply", b"", b""),
+    (b"MSG other 7", b"", b"MSG x"),
+    (b"MSG other 7", b"", bytes(70000)),
+]
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
+    """A server of this test's own."""
+    async with EmbeddedServer(tmp_path / "store", sync="2m") as running:
+        yield running
+
+
+@pytest.fixture
+async def wire(server: EmbeddedServer) -> AsyncIterator[Wire]:
+    """A lane on a connection of its own."""
+    nc = await connect(server.access)
+    yield await attach(nc)
+    await nc.close()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 1000, 65536, len(FRAMES)])
+async def test_frames_are_whole_however_they_are_cut(size: int) -> None:
+    """Every cut gives the same frames in the same order; foreign ones go to nats-py."""
+    lane, heard = Lane(Client()), list[Frame]()
+    lane.handlers[b"7"] = heard.extend
+    for start in range(0, len(FRAMES), size):
+        await lane.parse(FRAMES[start : start + size])
+    assert heard == EXPECTED
+
+
+@pytest.mark.parametrize("cut", range(0, 60, 3))
+async def test_half_a_frame_dies_with_its_connection(cut: int) -> None:
+    """What a lost connection left unfinished is not glued to what the next one sends."""
+    lane, heard, losses = Lane(Client()), list[Frame](), list[int]()
+    lane.handlers[b"7"] = heard.extend
+    lane.on_loss.add(lambda: losses.append(1))
+    await lane.parse(FRAMES[:cut])
+    whole = len(heard)
+    lane.reset()
+    await lane.parse(FRAMES)
+    assert heard[whole:] == EXPECTED
+    assert losses == [1]
+
+
+async def test_a_loss_in_the_middle_of_a_read_ends_it() -> None:
+    """Once nats-py has given the connection up, the rest of what was read is not looked at."""
+    lane, heard = Lane(Client()), list[Frame]()
+
+    async def lost(*_: object) -> None:
+        lane.reset()
+
+    lane.handlers[b"7"] = heard.extend
+    lane.nc._process_err = lost
+    await lane.parse(b"MSG a 7 1\r\nx\r\n-ERR 'stale connection'\r\nMSG b 7 1\r\ny\r\nMSG half")
+    await lane.parse(b"MSG c 7 1\r\nz\r\n")
+    assert [payload for _, _, payload in heard] == [b"x", b"z"]
+
+
+async def test_what_is_sent_arrives(wire: Wire) -> None:
+    """Messages with and without headers come back on the lane as they were sent."""
+    heard, news = list[Frame](), asyncio.Event()
+
+    def handler(frames: list[Frame]) -> None:
+        heard.extend(frames)
+        if len(heard) == 2:
+            news.set()
+
+    inbox, close = await wire.listen(handler)
+    assert wire.send(inbox + b"a", b"", b"plain")
+    assert wire.send(inbox + b"b", b"re.ply", b"with", HEADERS)
+    await asyncio.wait_for(news.wait(), 5)
+    await close()
+    assert [each[1:] for each in heard] == [(b"", b"plain"), (HEADERS, b"with")]
+    assert heard[1][0].endswith(b" re.ply")
+
+
+async def test_nats_py_goes_on_beside_it(wire: Wire) -> None:
+    """Subscriptions of nats-py's own, and its requests, work on the same connection."""
+    seen = await wire.nc.subscribe("mine")
+    await wire.nc.publish("mine", b"x" * 100_000, headers={"H": "v"})
+    message = await seen.next_msg(5)
+    assert (message.data, message.headers) == (b"x" * 100_000, {"H": "v"})
+    assert await ask(wire.nc, "INFO", {})
+
+
+async def test_attaching_twice_shares_the_lane(wire: Wire) -> None:
+    """A log and a tap use one lane on one connection."""
+    again = await attach(wire.nc)
+    assert again._lane is wire._lane
+
+
+async def test_a_frame_in_flight_is_left_to_nats_py(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attaching waits until the parser before it has finished its message."""
+    nc = await connect(server.access)
+    await nc.flush()
+
+    async def half_a_frame_comes() -> None:
+        await nc._ps.parse(b"MSG nobody 99 3\r\nab")
+
+    monkeypatch.setattr(nc, "flush", half_a_frame_comes)
+    attaching = asyncio.create_task(attach(nc))
+    await asyncio.sleep(0.05)
+    assert not attaching.done()
+    nc._ps.reset()
+    await attaching
+    await nc.close()
+
+
+async def test_a_closed_connection_is_unavailable(server: EmbeddedServer) -> None:
+    """On a connection that was closed nothing is sent, and everything else says why."""
+    nc = await connect(server.access)
+    wire = await attach(nc)
+    fresh = await connect(server.access)
+    _, close = await wire.listen(list[object]().extend)
+    await nc.close()
+    await fresh.close()
+    await close()
+    assert not wire.send(b"a", b"", b"")
+    assert not await wire.connection_within(0.01)
+    for attempt in (wire.listen(print), attach(fresh), ask(nc, "INFO", {})):
+        with pytest.raises(LogUnavailable):
+            await attempt
+
+
+async def test_refusals_are_told_apart(wire: Wire) -> None:
+    """An error that means absence gives nothing; any other is raised."""
+    assert await ask(wire.nc, "STREAM.INFO.NONE", {}, absent=10059) == {}
+    with pytest.raises(LogUnavailable, match="stream not found"):
+        await ask(wire.nc, "STREAM.INFO.NONE", {})
+    with pytest.raises(LogUnavailable, match="no responders"):
+        await direct(wire.nc, "NONE", {"seq": 1})
+
+
+async def test_a_server_that_takes_nothing_fills_nobodys_memory(
+    server: EmbeddedServer, wire: Wire
+) -> None:
+    """When the socket is stuck, `send` refuses instead of queueing without end."""
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        sent = 0
+        while wire.send(b"mm.x", b"", bytes(500_000)):
+            sent += 1
+            assert sent < 100
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    while not wire.send(b"mm.x", b"", b""):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+async def test_a_connection_that_comes_back_brings_its_inboxes(
+    server: EmbeddedServer, wire: Wire
+) -> None:
+    """After a kill of the server the same inbox hears again; the loss is told."""
+    heard, losses = list[Frame](), list[int]()
+    forget = wire.on_loss(lambda: losses.append(1))
+    inbox, _ = await wire.listen(heard.extend)
+    os.kill(server.pid, signal.SIGKILL)
+    await server.exited()
+    while not losses:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert not wire.send(inbox + b"a", b"", b"lost")
+    await server.restart()
+    assert await wire.connection_within(5)
+    assert wire.send(inbox + b"a", b"", b"found")
+    while not heard:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert [payload for _, _, payload in heard] == [b"found"]
+    forget()
