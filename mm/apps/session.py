@@ -97,6 +97,18 @@ def check_known(instruments: tuple[InstrumentDefined, ...], logged: Ledger) -> N
             )
 
 
+def refuse_others(engine: Engine, instruments: tuple[InstrumentDefined, ...]) -> None:
+    """Refuse a feed whose instruments have ids that this desk's log gave to others."""
+    for instrument in instruments:
+        known = engine.state.ledger.instruments.get(instrument.instrument, instrument)
+        if known.identity != instrument.identity:
+            raise SessionError(
+                f"the feed's {instrument.name} has the id under which this desk trades {known.name}",
+                where=f"instrument {instrument.instrument}",
+                remedy="one desk, one set of instruments: choose another desk for this feed",
+            )
+
+
 async def recover(log: Log, snapshot: Path | None = None) -> tuple[Engine, Recovery]:
     """The engine's state as the log has it: a snapshot and what follows, or every turn folded."""
     began = time.monotonic()
@@ -187,6 +199,7 @@ class Session:
         wall = Nanos(time.time_ns())
         self._feed = feed_of(config, Nanos(max(wall, engine.at + STEP)))
         check(config.engine, self._feed.instruments)
+        refuse_others(engine, self._feed.instruments)
         check_known(self._feed.instruments, engine.state.ledger)
         self._messages = self._feed.messages(engine.at)
         self._first = next(self._messages, None)

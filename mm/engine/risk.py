@@ -138,6 +138,9 @@ def _grid(intent: PlaceOrder, instrument: InstrumentDefined) -> Refusal | None:
     if intent.size < instrument.size_min or 0 < instrument.size_max < intent.size:
         limit = f"{instrument.size_min}..{instrument.size_max or 'any'} lots"
         return Refusal(Rule.OFF_GRID, limit, str(intent.size))
+    if intent.size % instrument.size_step:
+        limit = f"a multiple of {instrument.size_step} lots"
+        return Refusal(Rule.OFF_GRID, limit, str(intent.size))
     notional = instrument.notional(intent.price, intent.size)
     if notional < instrument.notional_min:
         return Refusal(Rule.OFF_GRID, f"notional {instrument.notional_min}", f"{notional:f}")
