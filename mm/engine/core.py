@@ -7,6 +7,7 @@ needs nothing but the log. If our own code raises, the turn still has its facts,
 decision beside them: quotes are pulled and trading halts until a person re-arms it.
 """
 
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from mm.engine.desk import Desk, Post
@@ -73,6 +74,11 @@ class Engine:
         """When the next timer is due, or None without timers."""
         return self._posts.deadline
 
+    @property
+    def timers(self) -> int:
+        """The most timers that can be due at once; they take room in a turn."""
+        return sum(1 for _ in self._posts.desks())
+
     def step(self, at: Nanos, heard: tuple[Fact, ...]) -> Outcome:
         """Fold what was heard at `at`, and decide."""
         assert at >= self.at, f"time runs back: {self.at} then {at}"
@@ -86,6 +92,7 @@ class Engine:
             self._hear(facts)
             self._decide()
         except Exception as error:  # noqa: BLE001 - law 1: the fault is logged and trading halts.
+            self._catch_up(facts)
             self._fault(error)
         self.events = Seq(self.events + len(self._decisions))
         return Outcome(facts, tuple(self._decisions))
@@ -152,6 +159,8 @@ class Engine:
             self._emit(CancelAll(instrument=instrument, cause=cause, reason=reason))
 
     def _ask(self, post: Post, desk: Desk) -> None:
+        if len(self._decisions) >= DECISIONS_MAX:
+            return  # It stays awake and is asked in the next turn.
         book, cause = self.state.books.of(post.instrument), desk.cause
         wanted = self._wanted(post, desk)
         desk.asked(book)
@@ -234,6 +243,15 @@ class Engine:
         self._decisions.append(decision)
         number = Seq(self.events + len(self._decisions))
         self.state.apply(Record(number, self.turns, index, self.at, decision))
+
+    def _catch_up(self, facts: tuple[Fact, ...]) -> None:
+        """Fold what the fault kept us from hearing: it is on the log, and a fill may be in it."""
+        first = self.events - len(facts) + 1
+        for index, fact in enumerate(facts):
+            if first + index > self.state.events:
+                record = Record(Seq(first + index), self.turns, index, self.at, fact)
+                with suppress(Exception):  # The first fault is told; another changes nothing.
+                    self.state.apply(record)
 
     def _fault(self, error: Exception) -> None:
         cause = Seq(self.events)
