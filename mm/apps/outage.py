@@ -1,17 +1,26 @@
 """While the log cannot acknowledge: cancel what rests, offer the same turn again, send nothing new.
 
-Cancels that leave now are not on the log yet. They are written to the gateway's facts and come
-back into the next turn, so that the log learns of each. The turn's id is its hash, so offering it
-again can store it only once.
+Cancels that leave now are not on the log yet. Each is written to the spool before it leaves and
+comes back as a fact in a later turn, so that the log learns of it, by the next session if need be.
+The turn's id is its hash, so offering it again can store it only once.
 """
 
 import asyncio
 import time
 from typing import Final
 
-from mm.errors import LogUnavailable
-from mm.events.orders import AmendOrder, CancelOrder, OrderResolved, PlaceOrder, Resolution
-from mm.events.units import Lots, Nanos, OrderId, Seq
+from mm.apps.spool import Spool
+from mm.errors import LogError, LogUnavailable
+from mm.events.orders import (
+    AmendOrder,
+    CancelOrder,
+    OrderResolved,
+    OrderSubmitted,
+    PlaceOrder,
+    Resolution,
+)
+from mm.events.session import NoteTaken
+from mm.events.units import Lots, Nanos, OrderId, Seq, TurnNumber
 from mm.events.vocabulary import Fact, Intent
 from mm.gateways.base import Gateway
 from mm.log.base import Log
@@ -25,28 +34,39 @@ RETRY_SECONDS: Final = 0.25
 class Outage:
     """The emergency path around one log and one gateway."""
 
-    def __init__(self, log: Log, gateway: Gateway) -> None:
+    def __init__(self, log: Log, gateway: Gateway, spool: Spool) -> None:
         """Stand by."""
         self._log = log
         self._gateway = gateway
+        self._spool = spool
 
-    async def ride_out(self, sealed: Sealed, live: list[Order]) -> list[Fact]:
-        """Cancel everything, then retry the append until it holds; raises `LogUnavailable`."""
-        sent = [order for order in live if order.order_id not in _placed(sealed)]
-        facts = self._cancel(sent, sealed.turn.at)
+    async def ride_out(self, sealed: Sealed) -> None:
+        """Offer the turn again until it is stored; raises `LogUnavailable` after the patience."""
         give_up = time.monotonic() + PATIENCE_SECONDS
         while True:
+            await asyncio.sleep(RETRY_SECONDS)
             try:
-                await self._log.append(sealed)
+                return await self._log.append(sealed)
             except LogUnavailable:
                 if time.monotonic() > give_up:
                     raise
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return facts
+
+    def cancel(self, sealed: Sealed, live: list[Order], at: Nanos, why: LogError) -> list[Fact]:
+        """Cancel every order that has left, on the spool first; returns what the log must learn."""
+        orders = [order for order in live if order.order_id not in _placed(sealed)]
+        if not orders:
+            return []
+        note = f"{len(orders)} orders are canceled while the log is away: {why.what}"
+        facts: list[Fact] = [NoteTaken(who="runner", text=note)]
+        facts += [_submitted(order, at) for order in orders]
+        self._spool.keep(facts, TurnNumber(sealed.turn.number - 1))
+        for order in orders:
+            answers = self._gateway.send(at, _cancel(order))
+            facts += [fact for fact in answers if not isinstance(fact, OrderSubmitted)]
+        return facts
 
     def unsent(self, intent: Intent, at: Nanos) -> Fact:
-        """Evidence that a late intent never left."""
+        """Evidence that an intent never left: it was stored too long after it was decided."""
         assert isinstance(intent, PlaceOrder | AmendOrder), "cancels are always sent"
         place = isinstance(intent, PlaceOrder)
         return OrderResolved(
@@ -54,25 +74,28 @@ class Outage:
             instrument=intent.instrument,
             resolution=Resolution.NEVER_ARRIVED if place else Resolution.OPEN,
             filled=Lots(0),
-            evidence="not sent: the log was away when it was decided",
+            evidence="not sent: too old by the time the log had it",
             received=at,
             venue_time=Nanos(0),
         )
-
-    def _cancel(self, live: list[Order], at: Nanos) -> list[Fact]:
-        facts: list[Fact] = []
-        for order in live:
-            intent = CancelOrder(
-                order_id=order.order_id,
-                instrument=order.instrument,
-                cause=Seq(0),
-                reason="log unavailable",
-            )
-            facts.extend(self._gateway.send(at, intent))
-        return facts
 
 
 def _placed(sealed: Sealed) -> set[OrderId]:
     """Orders of the very turn that is not durable yet: they have not left."""
     places = (each for each in sealed.turn.decisions if isinstance(each, PlaceOrder))
     return {place.order_id for place in places}
+
+
+def _submitted(order: Order, at: Nanos) -> OrderSubmitted:
+    return OrderSubmitted(
+        order_id=order.order_id, instrument=order.instrument, command="cancel", sent=at
+    )
+
+
+def _cancel(order: Order) -> CancelOrder:
+    return CancelOrder(
+        order_id=order.order_id,
+        instrument=order.instrument,
+        cause=Seq(0),
+        reason="log unavailable",
+    )

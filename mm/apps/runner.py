@@ -3,7 +3,7 @@
 This loop is the system. It is the log's only writer and the only reader of the clock. While an
 append is under way the inbox fills; what it holds when the acknowledgement comes is the next turn.
 If the log cannot acknowledge, nothing leaves but cancels, and the same turn is offered again until
-it is stored or the patience is spent.
+it is stored or the patience is spent. What would leave too long after it was decided stays here.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from mm.apps.clock import Clock, FeedClock, sleep_until
 from mm.apps.inbox import Inbox
 from mm.apps.outage import Outage
 from mm.apps.sending import leaving
+from mm.apps.spool import Spool
 from mm.engine.core import Engine
-from mm.errors import LogUnavailable
+from mm.errors import LogFull, LogUnavailable
 from mm.events.base import MarketEvent
 from mm.events.orders import CancelAll, CancelOrder
 from mm.events.session import EngineFaulted, SessionEnded, StopRequested
@@ -34,6 +35,8 @@ BATCH_SPAN_MAX: Final = Nanos(5 * MILLIS)
 STOP_PATIENCE: Final = Nanos(10 * SECONDS)
 PUMP_BURST: Final = 64
 """Messages between two yields to the loop, on a feed without a pace."""
+DECISION_AGE_MAX: Final = SECONDS
+"""Real time after which a decision is out of date, be the log slow or this process stopped."""
 
 
 class Timing(msgspec.Struct):
@@ -52,9 +55,15 @@ class Runner:
     """One session of one desk, from its first turn to its last."""
 
     def __init__(
-        self, log: Log, engine: Engine, gateway: Gateway, clock: Clock, inbox: Inbox
+        self,
+        log: Log,
+        engine: Engine,
+        gateway: Gateway,
+        clock: Clock,
+        inbox: Inbox,
+        spool: Spool | None = None,
     ) -> None:
-        """Take over a log and the engine that was recovered from it."""
+        """Take over a log, the engine that was recovered from it, and what the log is owed."""
         assert engine.turns == log.head.number, "the engine is not where the log is"
         self.log = log
         self.engine = engine
@@ -67,7 +76,8 @@ class Runner:
         self._head = log.head
         self._stop: StopRequested | None = None
         self._stop_by: Nanos | None = None
-        self._outage = Outage(log, gateway)
+        self._spool = spool or Spool(None)
+        self._outage = Outage(log, gateway, self._spool)
 
     # -- control -------------------------------------------------------------------------------
 
@@ -86,9 +96,11 @@ class Runner:
 
     async def open(self, facts: Iterable[Fact]) -> None:
         """The first turns: session and instruments, then what the venue says of our account."""
-        await self._turn(self._now(), tuple(facts))
+        await self._turns(self._now(), tuple(facts))
+        await self._spool.reconsider(self.log)
+        await self._turns(self._now(), self._spool.owed)
         at = self._now()
-        await self._turn(at, self._gateway.reconcile(at, self.engine.state.orders.live))
+        await self._turns(at, self._gateway.reconcile(at, self.engine.state.orders.live))
 
     async def run(self) -> None:
         """Turns until the session is asked to stop and nothing of ours rests any more."""
@@ -119,7 +131,7 @@ class Runner:
         return Nanos(max(self._head.at, self._clock.now()))
 
     def _deadline(self) -> Nanos | None:
-        due = (self.engine.deadline(), self._gateway.due())
+        due = (self.engine.deadline(), self._gateway.due(), self._stop_by)
         return min((at for at in due if at is not None), default=None)
 
     def _timer_due(self, at: Nanos) -> bool:
@@ -132,8 +144,11 @@ class Runner:
         deadline = self._deadline()
         wait = None if deadline is None else self._clock.seconds_until(deadline)
         await self.inbox.filled(wait)
+        stepped = self._clock.stepped()
+        if stepped is not None:
+            self.inbox.tell(stepped)
         at = self._now()  # The one clock read of this turn.
-        facts, arrived, _ = self.inbox.take(None)
+        facts, arrived, _ = self.inbox.take(None, self._room(at))
         return self._with_answers(facts, at), at, arrived
 
     async def _heard_as_fed(self, clock: FeedClock) -> tuple[list[Fact], Nanos, int]:
@@ -148,10 +163,14 @@ class Runner:
         else:
             until = Nanos((waiting or self._now()) + BATCH_SPAN_MAX)
             until = min(until, deadline) if deadline is not None else until
-        facts, arrived, last = self.inbox.take(until)
+        facts, arrived, last = self.inbox.take(until, self._room(until))
         clock.move(last)
         at = self._now()
         return self._with_answers(facts, at), at, arrived
+
+    def _room(self, at: Nanos) -> int:
+        """How many facts the turn can take beside the timers that are due."""
+        return TURN_FACTS_MAX - (self.engine.timers if self._timer_due(at) else 0)
 
     def _with_answers(self, facts: list[Fact], at: Nanos) -> list[Fact]:
         """What the market did reaches the simulated venue first; then its answers reach us."""
@@ -159,13 +178,18 @@ class Runner:
         if market:
             self._gateway.observe(at, market)
         answers = self._gateway.poll(at)
-        room = max(0, TURN_FACTS_MAX - len(facts))
+        room = max(0, self._room(at) - len(facts))
         facts.extend(answers[:room])
         if len(answers) > room:
             self.inbox.tell(*answers[room:])
         return facts
 
     # -- one turn ------------------------------------------------------------------------------
+
+    async def _turns(self, at: Nanos, heard: tuple[Fact, ...]) -> None:
+        """As many turns as the facts need."""
+        for start in range(0, len(heard), TURN_FACTS_MAX):
+            await self._turn(at, heard[start : start + TURN_FACTS_MAX])
 
     async def _turn(self, at: Nanos, heard: tuple[Fact, ...], arrived: int = 0) -> None:
         began = time.monotonic_ns()
@@ -175,7 +199,10 @@ class Runner:
         late = await self._append(sealed)
         durable = time.monotonic_ns()
         self._head = advance(self._head, sealed)
-        self._act(outcome.decisions, late=late)
+        if self._spool.owed:
+            self._spool.settle(sealed.turn.facts)
+        old = self._clock.paced and time.monotonic_ns() - began > DECISION_AGE_MAX
+        self._act(outcome.decisions, late=late or old)
         self._measure(began, stepped, durable, arrived)
         for told in self.on_turn:
             told(sealed, self.timing)
@@ -184,13 +211,17 @@ class Runner:
         """Store the turn; True when that took an outage, so that its orders are out of date."""
         try:
             await self.log.append(sealed)
-        except LogUnavailable:
-            self.inbox.tell(*await self._outage.ride_out(sealed, self.engine.state.orders.live))
+        except (LogUnavailable, LogFull) as error:
+            live = self.engine.state.orders.live
+            self.inbox.tell(*self._outage.cancel(sealed, live, self._now(), error))
+            if isinstance(error, LogFull):
+                raise
+            await self._outage.ride_out(sealed)
             return True
         return False
 
     def _act(self, decisions: Iterable[Decision], *, late: bool) -> None:
-        """Intents leave, cancels first; a decision older than an outage is dropped, not sent."""
+        """Intents leave, cancels first; one that comes too late is dropped, not sent."""
         for intent in leaving(decisions):
             at = self._now()
             if late and not isinstance(intent, CancelOrder | CancelAll):
