@@ -7,7 +7,6 @@ needs nothing but the log. If our own code raises, the turn still has its facts,
 decision beside them: quotes are pulled and trading halts until a person re-arms it.
 """
 
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from mm.engine.desk import Desk, Post
@@ -92,8 +91,7 @@ class Engine:
             self._hear(facts)
             self._decide()
         except Exception as error:  # noqa: BLE001 - law 1: the fault is logged and trading halts.
-            self._catch_up(facts)
-            self._fault(error)
+            self._fault(error, self._catch_up(facts))
         self.events = Seq(self.events + len(self._decisions))
         return Outcome(facts, tuple(self._decisions))
 
@@ -244,18 +242,25 @@ class Engine:
         number = Seq(self.events + len(self._decisions))
         self.state.apply(Record(number, self.turns, index, self.at, decision))
 
-    def _catch_up(self, facts: tuple[Fact, ...]) -> None:
-        """Fold what the fault kept us from hearing: it is on the log, and a fill may be in it."""
-        first = self.events - len(facts) + 1
+    def _catch_up(self, facts: tuple[Fact, ...]) -> int:
+        """Fold what the fault kept us from hearing, a fill perhaps; how many more faults it made.
+
+        These facts are on the log, and the state is what the log says.
+        """
+        first, faults = self.events - len(facts) + 1, 0
         for index, fact in enumerate(facts):
             if first + index > self.state.events:
                 record = Record(Seq(first + index), self.turns, index, self.at, fact)
-                with suppress(Exception):  # The first fault is told; another changes nothing.
+                try:
                     self.state.apply(record)
+                except Exception:  # noqa: BLE001 - counted, and told beside the first one.
+                    faults += 1
+        return faults
 
-    def _fault(self, error: Exception) -> None:
+    def _fault(self, error: Exception, more: int) -> None:
         cause = Seq(self.events)
         self._posts.forget()
-        self._emit(EngineFaulted(error=described(error), where=located(error), cause=cause))
+        what = described(error) + (f" (and {more} more)" if more else "")
+        self._emit(EngineFaulted(error=what, where=located(error), cause=cause))
         self._pull_quotes("engine faulted", cause)
         self._emit(TradingHalted(who="engine", reason="engine faulted", cause=cause))
