@@ -103,7 +103,7 @@ def refuse_others(engine: Engine, instruments: tuple[InstrumentDefined, ...]) ->
         known = engine.state.ledger.instruments.get(instrument.instrument, instrument)
         if known.identity != instrument.identity:
             raise SessionError(
-                f"the feed's {instrument.name} has the id under which this desk trades {known.name}",
+                f"the feed's {instrument.name} has the id of this desk's {known.name}",
                 where=f"instrument {instrument.instrument}",
                 remedy="one desk, one set of instruments: choose another desk for this feed",
             )
@@ -119,6 +119,14 @@ async def recover(log: Log, snapshot: Path | None = None) -> tuple[Engine, Recov
         engine.fold(sealed.turn)
     seconds = time.monotonic() - began
     return engine, Recovery(engine.turns, engine.events, skipped, seconds)
+
+
+async def recover_orders(log: Log) -> Engine:
+    """Orders, positions and control alone, from the copy that is kept for ever."""
+    engine = Engine()
+    async for sealed in log.read_orders():
+        engine.fold(sealed.turn)
+    return engine
 
 
 async def _from_snapshot(log: Log, path: Path) -> Engine | None:

@@ -1,16 +1,24 @@
 """Feeds without a venue: a recording, or a seeded synthetic market."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from mm.errors import BadInput
 from mm.events.base import MarketEvent
 from mm.events.instrument import InstrumentDefined
+from mm.events.market import BookSnapshot, FeedUp
 from mm.events.session import TimerFired
-from mm.events.units import Nanos
+from mm.events.turn import Record, Turn
+from mm.events.units import Nanos, Seq
+from mm.events.vocabulary import Fact
 from mm.gateways.base import Message
 from mm.log.archive import Archive
+from mm.projections.book import LEVELS_MAX, Books
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
+
+PART_LEVELS: Final = 4_096
 
 
 class RecordedFeed:
@@ -28,18 +36,48 @@ class RecordedFeed:
         return self._instruments
 
     def messages(self, after: Nanos) -> Iterator[Message]:
-        """One message a turn; timers and orders of a session's own are left out."""
+        """One message a turn; timers and orders of a session's own are left out.
+
+        Played from the middle, it begins as a venue's feed does: with the books as they stand.
+        """
+        skipped = Books()
+        resumed = False
         for sealed in self._archive.turns():
             turn = sealed.turn
+            facts = tuple(fact for fact in turn.facts if _is_market(fact))
             if turn.at <= after:
+                _fold(skipped, turn, facts)
+                resumed = True
                 continue
-            facts = tuple(
-                fact
-                for fact in turn.facts
-                if isinstance(fact, MarketEvent) and not isinstance(fact, TimerFired)
-            )
+            if resumed:
+                yield from self._standing(skipped, turn.at)
+                resumed = False
             if facts:
                 yield Message(turn.at, facts)
+
+    def _standing(self, books: Books, at: Nanos) -> Iterator[Message]:
+        """A snapshot of each book that was whole, split as a turn can hold it."""
+        for instrument in self._instruments:
+            number = instrument.instrument
+            book = books.of(number)
+            if not (book.usable and book.has_depth):
+                continue
+            yield Message(at, (FeedUp(instrument=number, received=at, channel="recording"),))
+            bids, asks = book.bids(LEVELS_MAX), book.asks(LEVELS_MAX)
+            parts = max(1, -(-max(len(bids), len(asks)) // PART_LEVELS))
+            for part in range(parts):
+                here = slice(part * PART_LEVELS, (part + 1) * PART_LEVELS)
+                snapshot = BookSnapshot(
+                    instrument=number,
+                    received=at,
+                    venue_time=at,
+                    sequence=book.sequence,
+                    bids=tuple(chain.from_iterable(bids[here])),
+                    asks=tuple(chain.from_iterable(asks[here])),
+                    part=part + 1,
+                    parts=parts,
+                )
+                yield Message(at, (snapshot,))
 
     def _defined(self) -> tuple[InstrumentDefined, ...]:
         found: dict[int, InstrumentDefined] = {}
@@ -55,6 +93,19 @@ class RecordedFeed:
                 remedy="import it again with `mm import`",
             )
         return tuple(found.values())
+
+
+def _is_market(fact: Fact) -> bool:
+    return isinstance(fact, MarketEvent) and not isinstance(fact, TimerFired)
+
+
+def _fold(books: Books, turn: Turn, facts: tuple[Fact, ...]) -> None:
+    """Move the books by what is skipped."""
+    routes = books.routes()
+    for index, fact in enumerate(facts):
+        handler = routes.get(type(fact))
+        if handler is not None:
+            handler(fact, Record(Seq(turn.first + index), turn.number, index, turn.at, fact))
 
 
 class SyntheticFeed:

@@ -20,7 +20,7 @@ from mm.apps.session import check, opening
 from mm.apps.sessions import find
 from mm.apps.statistics import Statistics, statistics
 from mm.engine.verify import Verification, Verifier
-from mm.errors import ReplayDiverged
+from mm.errors import ReplayDiverged, SessionError
 from mm.events.orders import PlaceOrder
 from mm.events.units import Nanos
 from mm.gateways.paper import PaperGateway
@@ -99,6 +99,12 @@ async def verified(path: Path) -> Verified:
                 advance(sealed.turn.size)
     seconds = time.monotonic() - began
     result = verifier.result()
+    if not result.turns:
+        raise SessionError(
+            "there is nothing to verify: the log is empty",
+            where=str(path),
+            remedy="run a session first",
+        )
     return Verified(
         session=str(path),
         seconds=seconds,
