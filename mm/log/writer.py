@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from mm.log.streams import Streams
     from mm.log.wire import Frame, Wire
 
-POLL_SECONDS: Final = 0.005
+RETRY_SECONDS: Final = 0.02
 NO_MESSAGE: Final = 10037
 WRONG_LAST_ID: Final = 10070
 WRONG_LAST_SEQUENCE: Final = 10071
 WRONG_STREAM: Final = 10060
 STORE_FAILED: Final = 10077
+UNAVAILABLE: Final = 503
 OUT_OF_ROOM: Final = frozenset({10023, 10028, 10047, 10122})
 
 
@@ -38,14 +39,26 @@ class AppendLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     append_seconds_max: float = 5.0
     ack_seconds_max: float = 1.0
-    attempts_max: int = 20
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why the server did not store a message."""
+    """Why a message was not stored; without a code the reason is ours, not the server's."""
 
+    code: int = 0
     err_code: int = 0
     description: str = ""
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for it."""
+        text = self.description
+        failed = self.err_code == STORE_FAILED and ("exceeded" in text or "space" in text)
+        return failed or self.err_code in OUT_OF_ROOM
+
+    @property
+    def passing(self) -> bool:
+        """Whether the next attempt may fare better."""
+        return self.err_code == 0 or (self.code == UNAVAILABLE and not self.full)
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -61,6 +74,7 @@ _acks: Final = msgspec.json.Decoder(Ack)
 LOST: Final = Ack(error=Refusal(description="the connection was lost before the acknowledgement"))
 SILENT: Final = Ack(error=Refusal(description="the server did not acknowledge in time"))
 NOBODY: Final = Ack(error=Refusal(description="no stream listens: is JetStream up?"))
+STUCK: Final = Ack(error=Refusal(description="the server takes nothing more"))
 AWAY: Final = Ack(error=Refusal(description="the connection is down"))
 
 
@@ -76,6 +90,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._inbox = b""
         self._token = b""
+        self._doubted = ""
         self._ack: asyncio.Future[Ack] | None = None
         self._close: Callable[[], Any] | None = None
         self._forget_loss = wire.on_loss(self._lost)
@@ -94,17 +109,25 @@ class Writer:
         """Return once the turn is acknowledged at the sequence that is its number."""
         assert self._ack is None, "one append at a time: the next turn names this one's hash"
         self._token = self._wire.token()
+        stored = False
+        try:
+            stored = await self._until_settled(sealed)
+        finally:
+            if not stored:  # Also when we were cancelled.
+                self._doubted = sealed.id
+
+    async def _until_settled(self, sealed: Sealed) -> bool:
         deadline = self._loop.time() + self._limits.append_seconds_max
         reason = AWAY
-        for _ in range(self._limits.attempts_max):
-            left = deadline - self._loop.time()
-            if left <= 0 or not await self._wire.connection_within(left):
+        while (left := deadline - self._loop.time()) > 0:
+            if not await self._wire.connection_within(left):
+                reason = AWAY
                 break
             reason = await self._attempt(sealed, min(left, self._limits.ack_seconds_max))
             if await self._settled(sealed, reason):
-                return
-            if reason is NOBODY:  # JetStream answers some time after the connection is back.
-                await asyncio.sleep(min(left, POLL_SECONDS))
+                return True
+            if reason is not LOST and reason is not SILENT:
+                await asyncio.sleep(min(left, RETRY_SECONDS))
         raise self._unavailable(sealed, reason)
 
     async def _attempt(self, sealed: Sealed, seconds: float) -> Ack:
@@ -117,8 +140,7 @@ class Writer:
             if not self._wire.send(
                 subject, self._inbox + self._token, sealed.payload, self._headers(sealed)
             ):
-                await asyncio.sleep(POLL_SECONDS)
-                return AWAY
+                return STUCK
             return await answer
         finally:
             timer.cancel()
@@ -162,21 +184,20 @@ class Writer:
             if ack.seq != sealed.turn.number:
                 raise _fenced(sealed, f"it was stored at sequence {ack.seq}")
             return True
-        match ack.error.err_code:
-            case 10070:  # WRONG_LAST_ID
-                return self._last_is(sealed, ack.error.description.rpartition(": ")[2])
-            case 10071:  # WRONG_LAST_SEQUENCE
-                return await self._first_is(sealed)
-            case 0:
-                return False
-        raise _refused(self._stream, sealed, ack.error)
+        if ack.error.err_code == WRONG_LAST_ID:
+            return self._last_is(sealed, ack.error.description.rpartition(": ")[2])
+        if ack.error.err_code == WRONG_LAST_SEQUENCE:
+            return await self._first_is(sealed)
+        if not ack.error.passing:
+            raise _refused(self._stream, sealed, ack.error)
+        return False
 
     def _last_is(self, sealed: Sealed, last: str) -> bool:
-        """Tell from the server's last id whether ours is in; anyone else's fences us."""
+        """Tell from the server's last id whether ours is in; any other fences us."""
         if last == sealed.id:
             return True
-        if last == sealed.turn.previous.hex():
-            return False
+        if last == self._doubted:
+            raise _fenced(sealed, "an append of ours that was never acknowledged is stored")
         raise _fenced(sealed, f"the stream's last turn is {last[:16] or 'nobody knows which'}")
 
     async def _first_is(self, sealed: Sealed) -> bool:
@@ -207,7 +228,7 @@ def _refused(stream: str, sealed: Sealed, error: Refusal) -> LogError:
     what = f"turn {sealed.turn.number} was refused: {error.description} ({error.err_code})"
     if error.err_code == WRONG_STREAM:
         return StreamMismatch(what, where=stream, remedy="the subjects belong to another stream")
-    if error.err_code == STORE_FAILED or error.err_code in OUT_OF_ROOM:
+    if error.full:
         return LogFull(
             what,
             where=stream,
