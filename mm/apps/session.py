@@ -23,6 +23,7 @@ from mm.apps.config import Config, RecordingFeedConfig
 from mm.apps.inbox import Inbox
 from mm.apps.runner import Runner, pump
 from mm.apps.sessions import DeskFiles, find
+from mm.apps.spool import Spool
 from mm.engine.core import Engine
 from mm.engine.settings import EngineSettings, limits_of, strategy_of
 from mm.errors import ConfigError, SessionError, TradingStopped
@@ -201,7 +202,9 @@ def left_behind(engine: Engine, wallet: str, at: Nanos) -> list[BalanceReported 
 class Session:
     """A runner with its feed, wired; `run` plays it to its end."""
 
-    def __init__(self, config: Config, log: Log, engine: Engine) -> None:
+    def __init__(
+        self, config: Config, log: Log, engine: Engine, spool: Spool | None = None
+    ) -> None:
         """Build everything that stands around the runner; refuses what cannot work."""
         self.config = config
         wall = Nanos(time.time_ns())
@@ -222,7 +225,7 @@ class Session:
         self.clock: Clock = FeedClock(start) if speed is None else PacedClock(start, speed)
         self.inbox = Inbox()
         gateway = paper_account(config, engine, self._feed.instruments, start)
-        self.runner = Runner(log, engine, gateway, self.clock, self.inbox)
+        self.runner = Runner(log, engine, gateway, self.clock, self.inbox, spool)
         self.name = f"{config.desk}-{datetime.fromtimestamp(wall // SECONDS, UTC):%Y%m%dT%H%M%SZ}"
         self._wall = wall
 
@@ -238,13 +241,16 @@ class Session:
         first = self._first
         await self.inbox.put(first.received, first.facts)
         pumping = asyncio.create_task(pump(self._messages, self.inbox, self.clock))
-        pumping.add_done_callback(lambda _task: self.inbox.end())
-        with _signals(runner), _timer(self.config, runner):
-            await runner.run()
-        pumping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await pumping
+        pumping.add_done_callback(self._fed)
+        try:
+            with _signals(runner), _timer(self.config, runner):
+                await runner.run()
+        finally:
+            pumping.cancel()
+            (failure,) = await asyncio.gather(pumping, return_exceptions=True)
         await runner.close(self.name, Nanos(time.time_ns()))
+        if isinstance(failure, Exception):
+            raise failure
         return Ended(
             session=self.name,
             reason=runner.reason,
@@ -254,6 +260,13 @@ class Session:
             halted=engine.state.health.halted,
             faulted=runner.faulted,
         )
+
+    def _fed(self, feed: asyncio.Task[None]) -> None:
+        """The feed says no more: it has ended, was ended, or failed."""
+        failure = None if feed.cancelled() else feed.exception()
+        if failure is not None:
+            self.runner.stop("feed", f"the feed failed: {getattr(failure, 'what', failure)}")
+        self.inbox.end()
 
     def _refuse_halted(self, rearm: str) -> None:
         halted = self.runner.engine.state.health.halted

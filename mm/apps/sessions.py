@@ -34,6 +34,11 @@ class DeskFiles(NamedTuple):
         return self.root / "snapshot"
 
     @property
+    def spool(self) -> Path:
+        """What left while the log was away; there only while the log is owed it."""
+        return self.root / "spool"
+
+    @property
     def archive(self) -> Path:
         """Closed spans."""
         return self.root / "archive"

@@ -17,6 +17,7 @@ from mm.apps.logs import desk_log
 from mm.apps.screen import Screen
 from mm.apps.session import Ended, Session, archive, recover
 from mm.apps.sessions import DeskFiles, desk_files
+from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
 from mm.errors import ConfigError, TradingStopped
 from mm.projections.kernels import warm
@@ -109,7 +110,7 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
     async with desk_log(config.desk, files, config.log) as log:
         with progress("reading the log", None):
             engine, recovery = await recover(log, files.snapshot)
-        session = Session(config, log, engine)
+        session = Session(config, log, engine, Spool(files.spool))
         if recovery.turns:
             err.print(f"[dim]recovered {recovery.events:,} events in {recovery.seconds:.2f} s[/]")
         title = f"mm · paper · {config.desk}"
