@@ -29,6 +29,7 @@
     │   └── StoreLocked             another process uses this store directory
     ├── SessionError        3   a session that cannot be found, resumed or compared
     │   └── ReplayDiverged  1   recomputed decisions differ from the recorded ones
+    ├── QueryError          2   a question in SQL that cannot be answered
     ├── VenueError          5   a venue failed us, as opposed to saying no
     │   ├── VenueUnavailable        it does not answer, or is under maintenance
     │   └── VenueRefused            it will not talk to us: credentials, address, permission
@@ -195,6 +196,12 @@ class ReplayDiverged(SessionError):
     """Recomputed decisions differ from the recorded ones."""
 
     exit_code = 1
+
+
+class QueryError(MmError):
+    """A question in SQL cannot be answered: its grammar, a view or a column is wrong."""
+
+    exit_code = 2
 
 
 class VenueError(MmError):

@@ -1,0 +1,1 @@
+"""The log as tables: questions in SQL over one archive or several."""

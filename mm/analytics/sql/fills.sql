@@ -1,0 +1,61 @@
+-- Every fill, with its order and the market it met.
+-- `edge_bps` is how much better than the mid we traded; a negative fee is a rebate.
+CREATE VIEW fills AS
+WITH met AS (
+    SELECT _fill.*, top.mid, top.bid AS market_bid, top.ask AS market_ask
+    FROM _fill
+    ASOF LEFT JOIN top
+        ON top.archive = _fill.archive
+        AND top.instrument = _fill.instrument
+        AND _fill.seq >= top.seq
+), placed AS (
+    SELECT archive, order_id, min(seq) AS seq, any_value(level) AS level,
+        any_value(reason) AS reason, min(time_ns) AS placed_ns
+    FROM order_place
+    GROUP BY archive, order_id
+)
+SELECT
+    met.seq,
+    met.turn,
+    met.time,
+    met.time_ns,
+    met.instrument,
+    met.symbol,
+    met.strategy,
+    met.wallet,
+    met.order_id,
+    met.fill_id,
+    met.side,
+    met.side_sign,
+    met.price,
+    met.price_ticks,
+    met.size,
+    met.size_lots,
+    CASE step.kind
+        WHEN 'inverse' THEN met.size * step.multiplier / met.price
+        ELSE met.price * met.size * step.multiplier
+    END AS notional,
+    met.liquidity,
+    met.fee,
+    met.fee_exact,
+    met.fee_asset,
+    placed.level,
+    placed.reason,
+    met.mid,
+    met.side_sign * (met.mid - met.price) / met.mid * 1e4 AS edge_bps,
+    met.market_bid,
+    met.market_ask,
+    seconds(met.time_ns - placed.placed_ns) AS order_age_seconds,
+    met.received,
+    met.received_ns,
+    met.venue_time,
+    met.venue_time_ns,
+    met.archive
+FROM met
+LEFT JOIN placed ON placed.archive = met.archive AND placed.order_id = met.order_id
+LEFT JOIN _step AS step
+    ON step.archive = met.archive
+    AND step.instrument = met.instrument
+    AND met.seq >= step.from_seq
+    AND met.seq < step.until_seq
+ORDER BY met.archive, met.seq;
