@@ -357,10 +357,11 @@ def filled(
 
 
 def given(*events: Event, state: State | None = None) -> State:
-    """The state after these events, on top of an instrument's definition."""
+    """The state after these events, on top of an instrument's definition unless they bring one."""
     world = state or State()
     first = world.events + 1
-    facts = events if state is not None else (instrument(), *events)
+    defined = state is not None or any(isinstance(event, InstrumentDefined) for event in events[:1])
+    facts = events if defined else (instrument(), *events)
     for index, event in enumerate(facts):
         world.apply(Record(Seq(first + index), TurnNumber(1), index, START, event))
     return world

@@ -1,7 +1,8 @@
 """What can be traded, and in which steps.
 
 An instrument is immutable: when the venue changes a filter or a fee, a new revision is defined
-under the same id and the old one stays on the log. Within one log the id is a small integer, so
+under the same id and the old one stays on the log. Other ticks or lots are another instrument and
+take another id, for positions are counted in them. Within one log the id is a small integer, so
 that books and positions live in dense arrays.
 """
 
@@ -10,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from mm.events.base import Body
-from mm.events.units import InstrumentId, Lots, Nanos, Ticks
+from mm.events.units import EXACT, InstrumentId, Lots, Nanos, Ticks
 
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
@@ -61,16 +62,23 @@ class InstrumentDefined(Body, frozen=True, kw_only=True, gc=False, tag="instrume
         """`venue:symbol`, the readable key."""
         return f"{self.venue}:{self.symbol}"
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What no revision under the same id may change: the name, and what ticks and lots mean."""
+        steps = (self.tick_size, self.lot_size, self.multiplier)
+        return (self.venue, self.symbol, self.kind, self.settle, *steps)
+
     def price(self, ticks: int) -> Decimal:
         """The decimal price of a number of ticks."""
-        return ticks * self.tick_size
+        return EXACT.multiply(ticks, self.tick_size)
 
     def size(self, lots: int) -> Decimal:
         """The decimal size of a number of lots."""
-        return lots * self.lot_size
+        return EXACT.multiply(lots, self.lot_size)
 
     def notional(self, price: int, size: int) -> Decimal:
         """Value of a fill: quote currency (spot, linear) or base coin (inverse)."""
+        worth = EXACT.multiply(self.size(size), self.multiplier)
         if self.kind is ContractKind.INVERSE:
-            return size * self.lot_size * self.multiplier / (price * self.tick_size)
-        return price * self.tick_size * (size * self.lot_size) * self.multiplier
+            return EXACT.divide(worth, self.price(price))
+        return EXACT.multiply(worth, self.price(price))

@@ -27,8 +27,8 @@ MICROS: Final = 1_000
 MILLIS: Final = 1_000_000
 SECONDS: Final = 1_000_000_000
 INT64_MAX: Final = 2**63 - 1
-_EXACT: Final = Context(prec=60)
-"""Of our own: what a library does to the thread's context changes no number here."""
+EXACT: Final = Context(prec=60)
+"""For every sum and quotient that may show: a library may have changed the thread's context."""
 
 
 class Side(IntEnum):
@@ -48,8 +48,8 @@ def steps(value: Decimal, step: Decimal) -> int | None:
     if not (value.is_finite() and step.is_finite() and step > 0):
         return None
     try:
-        count = _EXACT.divide_int(value, step)
-        exact = _EXACT.multiply(count, step) == value and -INT64_MAX <= count <= INT64_MAX
+        count = EXACT.divide_int(value, step)
+        exact = EXACT.multiply(count, step) == value and -INT64_MAX <= count <= INT64_MAX
     except ArithmeticError:  # More digits than any price or size has.
         return None
     return int(count) if exact else None

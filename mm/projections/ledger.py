@@ -1,12 +1,13 @@
 """Positions and P&L: what was traded, earned and paid, per wallet, instrument and strategy.
 
-Realised and unrealised profit by average cost, fees and funding by asset, exactly. A fill told
-twice (by socket and by REST) counts once: the venue's fill id decides, in a bounded memory. A spot
-fee taken in the base asset makes the holding smaller than the fills' sum; it is kept apart, exact.
+Realised and unrealised profit by average cost, fees and funding by asset, exactly. A fill or a
+payment told twice (by socket and by REST) counts once: the venue's id decides, in a bounded memory.
+The two sides of a trade with ourselves share the id of the trade, and are two fills. A spot fee
+taken in the base asset makes the holding smaller than the fills' sum; it is kept apart, exact.
 """
 
 from collections import OrderedDict
-from decimal import Context, Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Final
 
 import msgspec
@@ -16,14 +17,13 @@ from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.market import FundingPublished, MarkPublished
 from mm.events.orders import Liquidity, OrderFilled
 from mm.events.turn import Record
-from mm.events.units import InstrumentId, Lots, Side
+from mm.events.units import EXACT, InstrumentId, Lots, Nanos, Side
 from mm.projections.base import Routes
 from mm.projections.position import Position, evolve, unit, unrealised
 
 FILLS_REMEMBERED_MAX: Final = 50_000
+PAYMENTS_REMEMBERED_MAX: Final = 10_000
 ZERO: Final = Decimal(0)
-EXACT: Final = Context(prec=60)
-"""Wide enough that no sum of fees is ever rounded."""
 
 
 class Account(msgspec.Struct, kw_only=True):
@@ -43,7 +43,8 @@ class Account(msgspec.Struct, kw_only=True):
 class Pnl(msgspec.Struct, frozen=True):
     """Profit in the settlement currency; fees are paid (negative: rebates), funding received.
 
-    `total` = realised + unrealised - fees + funding, with base-asset fees valued at the mark.
+    `total` = realised + unrealised - fees + funding, with base-asset fees valued at the mark;
+    amounts in any other asset have no price here and stand in the account alone.
     """
 
     realised: Decimal
@@ -54,10 +55,13 @@ class Pnl(msgspec.Struct, frozen=True):
     @property
     def total(self) -> Decimal:
         """Equity change since the start."""
-        return self.realised + self.unrealised - self.fees + self.funding
+        with localcontext(EXACT):
+            return self.realised + self.unrealised - self.fees + self.funding
 
 
 Key = tuple[str, InstrumentId, str]
+FillKey = tuple[str, InstrumentId, int, str]
+PaymentKey = tuple[str, InstrumentId, str, str, Nanos]
 
 
 class Ledger:
@@ -71,39 +75,44 @@ class Ledger:
         self.instruments: dict[InstrumentId, InstrumentDefined] = {}
         self.marks: dict[InstrumentId, Decimal] = {}
         self.funding_rates: dict[InstrumentId, tuple[Decimal, int]] = {}
-        self._seen: OrderedDict[tuple[InstrumentId, str], None] = OrderedDict()
+        self._seen: OrderedDict[FillKey, None] = OrderedDict()
+        self._paid: OrderedDict[PaymentKey, None] = OrderedDict()
         self._net: dict[InstrumentId, int] = {}
         self.duplicates = 0
 
     def is_repeated(self, fill: OrderFilled) -> bool:
-        """Whether this very fill was booked before."""
-        return (fill.instrument, fill.fill_id) in self._seen
+        """Whether this very fill was booked before; without an id it is booked whenever told."""
+        return bool(fill.fill_id) and _fill_key(fill) in self._seen
 
     def net(self, instrument: InstrumentId) -> Lots:
         """Signed lots over all wallets and strategies."""
         return Lots(self._net.get(instrument, 0))
 
     def account(self, wallet: str, instrument: InstrumentId, strategy: str) -> Account:
-        """The account of a strategy; an empty one is made at the first question."""
+        """What a strategy did, to look at; an empty account before its first fill."""
+        return self.accounts.get((wallet, instrument, strategy)) or Account()
+
+    def _made(self, wallet: str, instrument: InstrumentId, strategy: str) -> Account:
         key = (wallet, instrument, strategy)
         found = self.accounts.get(key)
         if found is None:
-            found = self.accounts[key] = Account(fees={}, funding={})
+            found = self.accounts[key] = Account()
         return found
 
     def pnl(self, key: Key, mid: Decimal | None = None) -> Pnl:
         """Profit of an account, valued at the venue's mark, else at `mid` (both in price)."""
         account, instrument = self.accounts[key], self.instruments[key[1]]
         price = self.marks.get(key[1], mid)
-        mark = (price or ZERO) / instrument.tick_size
-        scale = unit(instrument)
-        open_profit = unrealised(account.position, instrument.kind, mark) if mark else ZERO
-        return Pnl(
-            realised=account.position.realised * scale,
-            unrealised=open_profit * scale,
-            fees=self._valued(account.fees, instrument, price or ZERO),
-            funding=self._valued(account.funding, instrument, price or ZERO),
-        )
+        with localcontext(EXACT):
+            mark = (price or ZERO) / instrument.tick_size
+            scale = unit(instrument)
+            open_profit = unrealised(account.position, instrument.kind, mark) if mark else ZERO
+            return Pnl(
+                realised=account.position.realised * scale,
+                unrealised=open_profit * scale,
+                fees=self._valued(account.fees, instrument, price or ZERO),
+                funding=self._valued(account.funding, instrument, price or ZERO),
+            )
 
     @staticmethod
     def _valued(amounts: dict[str, Decimal], at: InstrumentDefined, price: Decimal) -> Decimal:
@@ -123,6 +132,8 @@ class Ledger:
         }
 
     def _defined(self, event: InstrumentDefined, _record: Record) -> None:
+        known = self.instruments.get(event.instrument, event).identity
+        assert known == event.identity, f"{event.instrument} is {known}, not {event.identity}"
         self.instruments[event.instrument] = event
 
     def _marked(self, event: MarkPublished, _record: Record) -> None:
@@ -133,11 +144,9 @@ class Ledger:
 
     def _filled(self, event: OrderFilled, _record: Record) -> None:
         assert event.instrument in self.instruments, f"fill of an undefined instrument: {event}"
-        self._seen[event.instrument, event.fill_id] = None
-        if len(self._seen) > FILLS_REMEMBERED_MAX:
-            self._seen.popitem(last=False)
+        _remember(self._seen, _fill_key(event), FILLS_REMEMBERED_MAX)
         kind = self.instruments[event.instrument].kind
-        account = self.account(event.wallet, event.instrument, event.strategy)
+        account = self._made(event.wallet, event.instrument, event.strategy)
         account.position = evolve(account.position, event, kind)
         self._net[event.instrument] = self.net(event.instrument) + event.side * event.size
         account.fees[event.fee_asset] = EXACT.add(
@@ -155,13 +164,18 @@ class Ledger:
 
     def _funded(self, event: FundingPaid, _record: Record) -> None:
         """Funding belongs to whoever held the position: split by size would guess, so in order."""
+        payment = (event.wallet, event.instrument, event.asset, event.payment_id, event.due)
+        if payment in self._paid and (event.payment_id or event.due):
+            self.duplicates += 1
+            return
+        _remember(self._paid, payment, PAYMENTS_REMEMBERED_MAX)
         owners = [
             key
             for key, account in self.accounts.items()
             if key[:2] == (event.wallet, event.instrument) and account.position.net
         ]
         strategy = owners[0][2] if owners else ""
-        account = self.account(event.wallet, event.instrument, strategy)
+        account = self._made(event.wallet, event.instrument, strategy)
         account.funding[event.asset] = EXACT.add(
             account.funding.get(event.asset, ZERO), event.amount
         )
@@ -182,8 +196,8 @@ class Ledger:
         accounts = []
         for key, account in self.accounts.items():
             position = account.position
-            exact = [position.net, str(position.cost), str(position.realised)]
-            volume = [account.bought, account.sold]
+            exact = [str(position.net), str(position.cost), str(position.realised)]
+            volume = [str(account.bought), str(account.sold)]
             values = [str(account.bought_value), str(account.sold_value)]
             counts = [account.fills, account.maker_fills]
             accounts.append(
@@ -203,24 +217,36 @@ class Ledger:
             list(self.marks.items()),
             [(key, *value) for key, value in self.funding_rates.items()],
             [list(key) for key in self._seen],
+            [list(key) for key in self._paid],
             self.duplicates,
         )
 
     def load(self, dumped: Any) -> None:
         """Restore what `dump` gave."""
-        accounts, instruments, marks, rates, seen, self.duplicates = dumped
+        accounts, instruments, marks, rates, seen, paid, self.duplicates = dumped
         self.accounts, self._net = {}, {}
         for key, exact, fees, funding, volume, values, counts in accounts:
-            account = self.account(*key)
-            account.position = Position(exact[0], int(exact[1]), int(exact[2]))
+            account = self._made(*key)
+            account.position = Position(Lots(int(exact[0])), int(exact[1]), int(exact[2]))
             account.fees = {asset: Decimal(text) for asset, text in fees.items()}
             account.funding = {asset: Decimal(text) for asset, text in funding.items()}
-            account.bought, account.sold = volume
+            account.bought, account.sold = map(int, volume)
             account.bought_value, account.sold_value = map(int, values)
             account.fills, account.maker_fills = counts
-            self._net[key[1]] = self._net.get(key[1], 0) + exact[0]
+            self._net[key[1]] = self.net(key[1]) + account.position.net
         defined = [msgspec.convert(plain, InstrumentDefined) for plain in instruments]
         self.instruments = {each.instrument: each for each in defined}
         self.marks = {key: Decimal(text) for key, text in marks}
         self.funding_rates = {key: (Decimal(rate), due) for key, rate, due in rates}
-        self._seen = OrderedDict(((instrument, fill), None) for instrument, fill in seen)
+        self._seen = OrderedDict((tuple(key), None) for key in seen)
+        self._paid = OrderedDict((tuple(key), None) for key in paid)
+
+
+def _fill_key(fill: OrderFilled) -> FillKey:
+    return (fill.wallet, fill.instrument, int(fill.side), fill.fill_id)
+
+
+def _remember(memory: OrderedDict[Any, None], key: Any, most: int) -> None:
+    memory[key] = None
+    if len(memory) > most:
+        memory.popitem(last=False)

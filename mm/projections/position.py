@@ -7,14 +7,14 @@ realised + unrealised is the cash that flowed plus the value held, to the last u
 of an inverse contract is the harmonic mean of its entries, which is what a cost in coin gives.
 """
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Final
 
 import msgspec
 
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.orders import OrderFilled
-from mm.events.units import Lots
+from mm.events.units import EXACT, Lots
 
 SCALE: Final = 10**9
 INVERSE_SCALE: Final = 10**18
@@ -31,9 +31,10 @@ class Position(msgspec.Struct, frozen=True, gc=False):
         """Average entry price in ticks; 0 when flat."""
         if not self.net:
             return Decimal(0)
+        held = abs(self.net)
         if kind is ContractKind.INVERSE:
-            return abs(self.net) * INVERSE_SCALE / Decimal(self.cost)
-        return Decimal(self.cost) / (abs(self.net) * SCALE)
+            return EXACT.divide(held * INVERSE_SCALE, self.cost)
+        return EXACT.divide(self.cost, held * SCALE)
 
 
 def rounded(numerator: int, denominator: int) -> int:
@@ -50,25 +51,28 @@ def value(kind: ContractKind, price: int, size: int) -> int:
 
 def unit(instrument: InstrumentDefined) -> Decimal:
     """What one integer unit of cost or profit is worth in the settlement currency."""
-    if instrument.kind is ContractKind.INVERSE:
-        return instrument.lot_size * instrument.multiplier / instrument.tick_size / INVERSE_SCALE
-    return instrument.tick_size * instrument.lot_size * instrument.multiplier / SCALE
+    with localcontext(EXACT):
+        lot = instrument.lot_size * instrument.multiplier
+        if instrument.kind is ContractKind.INVERSE:
+            return lot / instrument.tick_size / INVERSE_SCALE
+        return lot * instrument.tick_size / SCALE
 
 
 def evolve(position: Position, fill: OrderFilled, kind: ContractKind) -> Position:
     """The position after a fill: adding at cost, closing at average, or turning over."""
+    assert min(fill.size, fill.price) > 0, f"a fill of nothing, or for nothing: {fill}"
     signed = int(fill.side) * fill.size
+    worth = value(kind, fill.price, fill.size)
     if position.net == 0 or (position.net > 0) == (signed > 0):
-        cost = position.cost + value(kind, fill.price, fill.size)
-        return Position(Lots(position.net + signed), cost, position.realised)
+        return Position(Lots(position.net + signed), position.cost + worth, position.realised)
     held = abs(position.net)
     closing = min(fill.size, held)
     released = rounded(position.cost * closing, held)
-    gain = value(kind, fill.price, closing) - released
+    taken = value(kind, fill.price, closing)
+    gain = taken - released
     long = position.net > 0
     won = gain if long != (kind is ContractKind.INVERSE) else -gain
-    rest = fill.size - closing
-    cost = value(kind, fill.price, rest) if rest else position.cost - released
+    cost = worth - taken if fill.size > held else position.cost - released
     return Position(Lots(position.net + signed), cost, position.realised + won)
 
 
@@ -76,9 +80,8 @@ def unrealised(position: Position, kind: ContractKind, mark: Decimal) -> Decimal
     """Profit of closing at `mark` (in ticks), in the integer unit but not rounded to it."""
     if not position.net:
         return Decimal(0)
-    if kind is ContractKind.INVERSE:
-        worth = abs(position.net) * INVERSE_SCALE / mark
-    else:
-        worth = mark * abs(position.net) * SCALE
-    gain = worth - position.cost
-    return gain if (position.net > 0) != (kind is ContractKind.INVERSE) else -gain
+    held = abs(position.net)
+    with localcontext(EXACT):
+        inverse = kind is ContractKind.INVERSE
+        gain = (held * INVERSE_SCALE / mark if inverse else mark * held * SCALE) - position.cost
+    return gain if (position.net > 0) != inverse else gain.copy_negate()
