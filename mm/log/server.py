@@ -25,7 +25,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from mm.errors import ConfigError, DiskTooSmall, LogError, LogUnavailable, ServerPortTaken
+from mm.errors import (
+    ConfigError,
+    DiskTooSmall,
+    LogDamaged,
+    LogError,
+    LogUnavailable,
+    ServerPortTaken,
+)
 from mm.log import program
 from mm.log.access import Access
 from mm.log.store import Store, in_use, write_private
@@ -225,14 +232,26 @@ class EmbeddedServer:
             if self._process.poll() is not None:
                 raise self._failure(store)
             if time.monotonic() > deadline:
-                raise LogUnavailable(
-                    f"nats-server was not ready within {self.options.start_seconds_max:g} s",
-                    where=str(store.log),
-                    remedy="read that file; a very large store needs a longer start_seconds_max",
-                )
+                raise self._overdue(store)
             await asyncio.sleep(POLL_SECONDS)
         self._port = port
         write_private(store.path / "reader.json", _as_json(self.reader))
+
+    def _overdue(self, store: Store) -> LogError:
+        """Tell a server that is stuck in a stream's damaged blocks from one that does nothing."""
+        late = f"within {self.options.start_seconds_max:g} s"
+        stuck = _unrestored(store, self.pid)
+        if stuck:
+            return LogDamaged(
+                f"nats-server did not get through the blocks of stream {stuck} {late}",
+                where=str(store.path),
+                remedy="they are damaged, or so many that start_seconds_max must be longer",
+            )
+        return LogUnavailable(
+            f"nats-server was not ready {late}",
+            where=str(store.log),
+            remedy="read that file",
+        )
 
     def _failure(self, store: Store) -> LogError:
         """Turn what the server said before it gave up into an error of ours."""
@@ -297,6 +316,15 @@ def _port(ports: Path) -> int | None:
         with suppress(OSError, msgspec.DecodeError):  # Half written: look again in a moment.
             return int(msgspec.json.decode(file.read_bytes())["nats"][0].rpartition(":")[2])
     return None
+
+
+def _unrestored(store: Store, pid: int) -> str:
+    """Find the stream whose restore this process began and did not end."""
+    text = store.log.read_text(errors="replace") if store.log.exists() else ""
+    own = "\n".join(line for line in text.splitlines() if line.startswith(f"[{pid}]"))
+    ended = set(re.findall(r"Restored .* for stream '\S+ > (\S+)'", own))
+    begun = re.findall(r"Starting restore for stream '\S+ > (\S+)'", own)
+    return ", ".join(stream for stream in begun if stream not in ended)
 
 
 def _last_words(store: Store) -> str:
