@@ -32,6 +32,8 @@ from mm.log.spans import REMEDY, SpanBuilder, SpanReader
 
 SPAN_EVENTS_MAX: Final = 200_000
 SPAN_BYTES_MAX: Final = 16 * 1024 * 1024
+THREADS_FROM: Final = 1024 * 1024
+"""Smaller files are read by one thread: a process that ends while another starts is aborted."""
 DAY: Final = 86_400 * 10**9
 
 
@@ -115,7 +117,8 @@ class Archive:
 
     def _table(self, file: File) -> pa.Table:
         try:
-            table = pq.ParquetFile(pa.BufferReader(self._content(file))).read()
+            threads = file.bytes > THREADS_FROM
+            table = pq.ParquetFile(pa.BufferReader(self._content(file))).read(use_threads=threads)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(file, f"cannot be read: {error}") from error
         if table.num_rows != file.rows:
