@@ -47,14 +47,14 @@ class Inbox:
 
     async def put(self, at: Nanos, facts: tuple[Fact, ...]) -> None:
         """Add a message's facts, waiting for room."""
-        while len(self._market) + len(facts) > self._facts_max:
+        while not self._fits(facts):
             self._room.clear()
             await self._room.wait()
         self._add(at, facts)
 
     def offer(self, at: Nanos, facts: tuple[Fact, ...]) -> bool:
         """Add a message's facts unless there is no room; False means that they are lost."""
-        if len(self._market) + len(facts) > self._facts_max:
+        if not self._fits(facts):
             return False
         self._add(at, facts)
         return True
@@ -69,6 +69,10 @@ class Inbox:
         """The feed has nothing more to say."""
         self.ended = True
         self._filled.set()
+
+    def _fits(self, facts: tuple[Fact, ...]) -> bool:
+        """Whether there is room; an empty inbox has room for any message."""
+        return not self._market or len(self._market) + len(facts) <= self._facts_max
 
     def _add(self, at: Nanos, facts: tuple[Fact, ...]) -> None:
         arrived = time.monotonic_ns()
