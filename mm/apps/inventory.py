@@ -23,7 +23,7 @@ from mm.log.columns import PLACE, to_ints
 from mm.log.mark import remembered
 from mm.log.server import observe
 
-State = Literal["running", "ended", "halted", "cut off", "recorded", "damaged"]
+State = Literal["running", "ended", "halted", "cut off", "recording", "damaged"]
 STARTED: Final = "session.started"
 ENDED: Final = "session.ended"
 HALTED: Final = "trading.halted"
@@ -79,7 +79,7 @@ def size_of(path: Path) -> int:
 def _archive_only(known: Entry, archive: Archive) -> Entry:
     manifest = archive.manifest
     if manifest.kind == "recording":
-        return _filled(known, archive, archive.head, "recorded")
+        return _filled(known, archive, archive.head, "recording")
     session = msgspec.structs.replace(known, kind="session")
     return _filled(session, archive, archive.head, *_left(archive))
 
@@ -106,8 +106,8 @@ def _filled(
         state=state,
         first=spans[0].first_time if spans else None,
         last=head.at or None,
-        turns=head.number if head.number else None,
-        events=head.events if head.number else None,
+        turns=head.number or None,
+        events=head.events or None,
         archived_turns=archive.head.number if archive is not None else 0,
         note=note,
     )

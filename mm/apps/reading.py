@@ -9,6 +9,7 @@ still: it ends where the log ended at that moment.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from mm.apps.sessions import DeskFiles, data_dir, find, is_archive
+from mm.apps.sessions import DeskFiles, all_sessions, data_dir, find, is_archive
 from mm.apps.wording import Instruments
 from mm.errors import SessionError
 from mm.events.codec import decode_event
@@ -50,6 +51,7 @@ class Served(NamedTuple):
     reader: Reader
     state: State
     running: bool
+    external: bool
 
 
 class Reading:
@@ -67,8 +69,8 @@ class Reading:
 
     @property
     def running(self) -> bool:
-        """Whether a session writes this log now."""
-        return self.served is not None and self.served.running
+        """Whether a session may write to this log now; another's server does not tell."""
+        return self.served is not None and (self.served.running or self.served.external)
 
     async def turns(
         self, first: TurnNumber = TurnNumber(1), last: TurnNumber | None = None
@@ -177,13 +179,20 @@ def _archived_definitions(archive: Archive | None) -> Iterator[tuple[Seq, Instru
 
 
 def locate(name: str | None, given: Path | None = None) -> Path:
-    """A session or recording by path or name; a desk of NATS_URL's server needs no directory."""
+    """A session or recording by path or name; a desk of NATS_URL's server needs no directory.
+
+    Raises `SessionError`, with the nearest names beside it.
+    """
     try:
         return find(name, given)
-    except SessionError:
-        if name is None or access.from_environment(os.environ) is None:
+    except SessionError as error:
+        if name is None:
             raise
-        return data_dir(given) / name
+        if access.from_environment(os.environ) is not None:
+            return data_dir(given) / name
+        near = difflib.get_close_matches(name, [path.name for path in all_sessions(given)], n=3)
+        meant = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise SessionError(f"{error.what}{meant}", where=error.where, remedy=error.remedy) from None
 
 
 @asynccontextmanager
@@ -227,7 +236,7 @@ async def serving(path: Path) -> AsyncIterator[Served]:
     way = running or external
     if way is not None:
         async with _connected(way, files, running=running is not None) as served:
-            yield served
+            yield served._replace(external=running is None)
         return
     if not files.store.is_dir():
         raise SessionError(
@@ -254,6 +263,6 @@ async def _connected(
                 where=str(files.root),
                 remedy="check the desk's name; `mm log ls` lists sessions",
             )
-        yield Served(wire, reader, await reader.state(), running)
+        yield Served(wire, reader, await reader.state(), running, external=False)
     finally:
         await close(nc)

@@ -8,18 +8,15 @@ bounded memory and percentiles are exact.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 import msgspec
 
-from mm.apps.wording import Instruments, instrument_of
-from mm.events.base import MarketEvent
+from mm.events.base import Body, MarketEvent
 from mm.events.codec import encode_event
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import SessionStarted
-from mm.events.turn import Record, records
 from mm.events.units import SECONDS, InstrumentId
-from mm.events.vocabulary import levels_in, tag_of
+from mm.events.vocabulary import Event, levels_in, tag_of
 from mm.log.chain import Sealed
 
 
@@ -93,19 +90,15 @@ class Sums:
         self.turns = self.events = self.updates = self.bytes = 0
 
 
-Key = tuple[type, InstrumentId | None]
-
-
 class Tally:
     """Counts turns; `result` may be asked at any time."""
 
     def __init__(self) -> None:
         """Start with an empty log."""
-        self._kinds: dict[tuple[type, str], Sums] = {}
+        self._kinds: dict[tuple[type[Body], str], Sums] = {}
         self._subjects = (Sums(), Sums())
         self._sizes: Counter[int] = Counter()
         self._bytes: Counter[int] = Counter()
-        self._instruments = Instruments()
         self._symbols: dict[InstrumentId, str] = {}
         self._first = self._last = 0
         self._sessions = 0
@@ -121,9 +114,106 @@ class Tally:
         subject.turns += 1
         subject.events += turn.size
         subject.bytes += len(sealed.payload)
-        for event in turn.facts:
-            self._count(event)
-        for event in turn.decisions:
-            self._count(event)
-        if turn.previous_orders:
-            self._learn(sealed)
+        for fact in turn.facts:
+            self._count(fact)
+        for decision in turn.decisions:
+            self._count(decision)
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, InstrumentDefined):
+            self._symbols[event.instrument] = event.name
+        elif isinstance(event, SessionStarted):
+            self._sessions += 1
+        number = getattr(event, "instrument", None)
+        key = type(event), "" if number is None else self._symbol(number)
+        sums = self._kinds.get(key) or self._kinds.setdefault(key, Sums())
+        sums.events += 1
+        sums.updates += levels_in(event)
+        sums.bytes += len(encode_event(event))
+
+    def _symbol(self, number: InstrumentId) -> str:
+        return self._symbols.get(number) or f"instrument {number}"
+
+    def result(self, name: str) -> LogStatistics:
+        """Everything counted so far."""
+        events = sum(each.events for each in self._subjects)
+        size = sum(each.bytes for each in self._subjects)
+        updates = sum(each.updates for each in self._kinds.values())
+        turns = sum(each.turns for each in self._subjects)
+        seconds = (self._last - self._first) / SECONDS
+        market, orders = (_subject(each, turns, size) for each in self._subjects)
+        return LogStatistics(
+            name=name,
+            sessions=self._sessions,
+            turns=turns,
+            events=events,
+            updates=updates,
+            bytes=size,
+            frame_bytes=size - sum(each.bytes for each in self._kinds.values()),
+            first=self._first,
+            last=self._last,
+            seconds=seconds,
+            events_per_second=_ratio(events, seconds),
+            updates_per_second=_ratio(updates, seconds),
+            turns_per_second=_ratio(turns, seconds),
+            bytes_per_event=_ratio(size, events),
+            turn_events=_spread(self._sizes),
+            turn_bytes=_spread(self._bytes),
+            market=market,
+            orders=orders,
+            kinds=self._kind_counts(events, size, seconds),
+        )
+
+    def _kind_counts(self, events: int, size: int, seconds: float) -> list[KindCount]:
+        """The most frequent first."""
+        found = [
+            KindCount(
+                kind=tag_of(kind),
+                symbol=symbol,
+                market=issubclass(kind, MarketEvent),
+                events=sums.events,
+                updates=sums.updates,
+                bytes=sums.bytes,
+                events_per_second=_ratio(sums.events, seconds),
+                events_share=_ratio(sums.events, events),
+                bytes_share=_ratio(sums.bytes, size),
+            )
+            for (kind, symbol), sums in self._kinds.items()
+        ]
+        return sorted(found, key=lambda each: (-each.events, each.kind, each.symbol))
+
+
+def _subject(sums: Sums, turns: int, size: int) -> Subject:
+    return Subject(
+        turns=sums.turns,
+        events=sums.events,
+        bytes=sums.bytes,
+        turns_share=_ratio(sums.turns, turns),
+        bytes_share=_ratio(sums.bytes, size),
+    )
+
+
+def _ratio(part: float, whole: float) -> float:
+    """A share or a rate; zero of nothing."""
+    return part / whole if whole else 0.0
+
+
+def _spread(sizes: Counter[int]) -> Spread:
+    count = sizes.total()
+    total = sum(size * times for size, times in sizes.items())
+    return Spread(
+        mean=_ratio(total, count),
+        p50=_percentile(sizes, 0.5),
+        p99=_percentile(sizes, 0.99),
+        max=max(sizes, default=0),
+    )
+
+
+def _percentile(sizes: Counter[int], share: float) -> int:
+    """The smallest size that is not exceeded by this share of the turns."""
+    left = share * sizes.total()
+    for size in sorted(sizes):
+        left -= sizes[size]
+        if left <= 0:
+            return size
+    return 0

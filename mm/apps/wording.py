@@ -22,7 +22,7 @@ from mm.events.base import Body
 from mm.events.instrument import InstrumentDefined
 from mm.events.orders import IntentRefused, Rule
 from mm.events.turn import Record
-from mm.events.units import InstrumentId, Levels, Lots, Nanos, Seq, Side, Ticks
+from mm.events.units import InstrumentId, Levels, Lots, Nanos, Seq, Side, Ticks, TurnNumber
 from mm.events.vocabulary import Event, tag_of
 
 DURATIONS: Final = frozenset({"age", "interval", "funding_interval", "offset"})
@@ -208,20 +208,33 @@ def duration(nanos: int) -> str:
     """A span of time in its largest fitting unit."""
     for unit, name in UNITS:
         if abs(nanos) >= unit:
-            return f"{nanos / unit:.6g}{name}"
+            return f"{nanos / unit:.4g}{name}"
     return f"{nanos}ns"
 
 
-def described(record: Record, instruments: Instruments) -> dict[str, Any]:
-    """A record as one JSON value: its place, its kind, and its fields raw and human."""
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """A record for programs: its place, its kind, and its fields raw and human."""
+
+    number: Seq
+    turn: TurnNumber
+    index: int
+    at: Nanos
+    time: str
+    kind: str
+    raw: dict[str, Any]
+    human: dict[str, Any]
+
+
+def described(record: Record, instruments: Instruments) -> Described:
+    """A record as one value for programs."""
     event = record.event
-    return {
-        "number": record.number,
-        "turn": record.turn,
-        "index": record.index,
-        "at": record.at,
-        "time": iso(record.at),
-        "kind": tag_of(type(event)),
-        "raw": raw(event),
-        "human": human(event, instrument_of(record, instruments)),
-    }
+    return Described(
+        number=record.number,
+        turn=record.turn,
+        index=record.index,
+        at=record.at,
+        time=iso(record.at),
+        kind=tag_of(type(event)),
+        raw=raw(event),
+        human=human(event, instrument_of(record, instruments)),
+    )

@@ -4,11 +4,12 @@ With `--json` stdout carries exactly one JSON document; everything meant for peo
 notes, errors in words) goes to stderr. What only some commands need is imported when they do.
 """
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Never
+from typing import Any, Final, Literal, Never
 
 from rich.console import Console
 from rich.text import Text
@@ -31,6 +32,8 @@ WHOLE_FROM: Final = 1_000
 """From here on, decimals only distract."""
 REFRESH_SECONDS: Final = 0.05
 """How often a progress bar moves: one turn is far quicker than its drawing."""
+FILE_COLUMNS: Final = 240
+"""Width of a table that goes to a file or a pipe."""
 Advance = Callable[[float], None]
 
 
@@ -38,7 +41,7 @@ def emit_json(document: Any) -> None:
     """Write one JSON document to stdout; decimals become strings, bytes hexadecimal."""
     import msgspec
 
-    encoded = msgspec.json.encode(document, enc_hook=_plain, order="deterministic")
+    encoded = msgspec.json.encode(document, enc_hook=_plain)
     sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
 
 
@@ -46,7 +49,7 @@ def emit_json_line(document: Any) -> None:
     """Write a JSON document of one line, at once: a stream of them has no end to wait for."""
     import msgspec
 
-    encoded = msgspec.json.encode(document, enc_hook=_plain, order="deterministic")
+    encoded = msgspec.json.encode(document, enc_hook=_plain)
     sys.stdout.write(encoded.decode() + "\n")
     sys.stdout.flush()
 
@@ -90,16 +93,23 @@ def write(pieces: Sequence[Piece]) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers stand to the right."""
+    """Print a table; numbers stand to the right, and only a terminal's width folds it."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    grid = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
+    heading = Text(title, style="bold") if title else None
+    grid = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     cells = [[_cell(value) for value in row] for row in rows]
     for index, column in enumerate(columns):
-        numeric = bool(cells) and all(_is_number(row[index].plain) for row in cells)
-        grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        texts = [row[index].plain for row in cells]
+        numeric = bool(texts) and all(map(_NUMBER.fullmatch, texts))
+        whole = not any(" " in text for text in texts) or numeric
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        grid.add_column(column, justify=justify, overflow="fold", no_wrap=whole)
     for row in cells:
         grid.add_row(*row)
+    if not out.is_terminal:
+        out.width = FILE_COLUMNS
     out.print(grid)
 
 
@@ -117,12 +127,8 @@ def _worded(value: object) -> str:
     return str(value)
 
 
-def _is_number(text: str) -> bool:
-    bare = text.translate(_PUNCTUATION)
-    return not bare or bare.isdigit()
-
-
-_PUNCTUATION: Final = str.maketrans("", "", ",.-+% ")
+_NUMBER: Final = re.compile(r"[-+]?[\d,.]+( ?[kMGT]?B|%)?|\?|")
+"""With a unit of size or a percent sign; an unknown one counts as well."""
 
 
 @contextmanager

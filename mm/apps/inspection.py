@@ -1,0 +1,238 @@
+"""The whole check of a log: every turn, wherever it is kept, against every other place it is kept.
+
+One pass holds the stream, the copy of the turns that touch orders, and the archive side by side, so
+that memory stays bounded; the mark, which remembers what a server may have forgotten, comes last.
+Nothing is repaired. What is wrong is one typed error that names turn and sequence, and says how far
+the log is whole and what the archive still holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from mm.apps.reading import (
+    PAGES,
+    Served,
+    archive_of,
+    attentive,
+    closing,
+    copy_state,
+    serving,
+)
+from mm.apps.sessions import DeskFiles, is_archive
+from mm.errors import ChainBroken, LogDamaged, SequenceHole, SessionError, TailLost
+from mm.events.units import TurnNumber
+from mm.log.archive import Archive
+from mm.log.chain import START, Head, Sealed, advance
+from mm.log.mark import remembered
+from mm.log.pages import span
+from mm.log.walk import ID, sequence_of
+from mm.log.wire import Frame
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long the copy may lag behind the stream."""
+POLL_SECONDS: Final = 0.01
+
+
+class Files(msgspec.Struct, frozen=True, kw_only=True):
+    """What was checked of an archive."""
+
+    turns: int
+    files: int
+    bytes: int
+
+
+class Inspected(msgspec.Struct, frozen=True, kw_only=True):
+    """A log that is whole, and what was compared to know it; None where a place is not there."""
+
+    name: str
+    running: bool
+    turns: int
+    events: int
+    bytes: int
+    head: str
+    stream_turns: int | None
+    copy_turns: int | None
+    archive: Files | None
+    mark: int | None
+    seconds: float
+    events_per_second: float
+    bytes_per_second: float
+
+
+class Inspection:
+    """One check of one session or recording; `run` does it."""
+
+    def __init__(self, path: Path, told: Callable[[float], None]) -> None:
+        """Open what needs no server; raises `LogDamaged` for a manifest or mark."""
+        files = DeskFiles(path)
+        self._path = path
+        self._told = told
+        self._mark = None if is_archive(path) else remembered(files.mark)
+        self._archive = archive_of(path)
+        self._has_stream = not is_archive(path) and (files.store.is_dir() or not self._archive)
+        self._archived = self._from_archive()
+        self._head = START
+        self._bytes = self._stream_turns = self._copy_turns = 0
+        self._running = False
+
+    async def run(self) -> Inspected:
+        """Check everything; raises a `LogDamaged` that names what is wrong."""
+        began = time.monotonic()
+        try:
+            await (self._with_stream() if self._has_stream else self._alone())
+            self._compare_ends()
+        except LogDamaged as error:
+            raise type(error)(error.what, where=error.where, remedy=self._remedy()) from error
+        return self._result(time.monotonic() - began)
+
+    async def _alone(self) -> None:
+        async for sealed in self._archived:
+            self._take(sealed)
+
+    async def _with_stream(self) -> None:
+        try:
+            async with serving(self._path) as served, closing(self._archived):
+                self._running = served.running
+                await self._side_by_side(served)
+        except SessionError as error:
+            self._compare_ends()  # What was never there is another matter.
+            raise error from None
+
+    async def _side_by_side(self, served: Served) -> None:
+        async with (
+            closing(self._turns(served)) as turns,
+            closing(copied(served)) as copy,
+        ):
+            async for sealed in turns:
+                if sealed.turn.previous_orders:
+                    await self._compare_copy(sealed, await anext(copy, None), served.reader.copy)
+
+    async def _turns(self, served: Served) -> AsyncIterator[Sealed]:
+        """Every turn of the stream, and before it what only the archive holds any more."""
+        stream, state = served.reader.stream, served.state
+        while self._head.number + 1 < state.first_seq:
+            sealed = await anext(self._archived, None)
+            if sealed is None:
+                raise SequenceHole(
+                    f"turns {self._head.number + 1} to {state.first_seq - 1} are missing",
+                    where=f"{stream}, before sequence {state.first_seq}",
+                )
+            self._take(sealed)
+            yield sealed
+        async with closing(served.reader.turns(self._head, TurnNumber(state.last_seq))) as turns:
+            async for sealed in turns:
+                await self._compare_archive(sealed, stream)
+                self._stream_turns += 1
+                self._take(sealed)
+                yield sealed
+
+    async def _from_archive(self) -> AsyncIterator[Sealed]:
+        if self._archive is not None:
+            async for sealed in attentive(self._archive.turns()):
+                yield sealed
+
+    def _take(self, sealed: Sealed) -> None:
+        number = sealed.turn.number
+        self._head = advance(self._head, sealed)
+        self._bytes += len(sealed.payload)
+        self._told(1)
+        if self._mark is not None and self._mark.number == number:
+            _same(self._mark.hash, sealed, "the mark", str(DeskFiles(self._path).mark))
+
+    async def _compare_archive(self, sealed: Sealed, stream: str) -> None:
+        twin = await anext(self._archived, None)
+        if twin is not None:
+            where = f"{stream}, sequence {sealed.turn.number}; {self._path}"
+            _same(twin.hash, sealed, "the archive", where)
+
+    async def _compare_copy(self, sealed: Sealed, frame: Frame | None, copy: str) -> None:
+        turn = sealed.turn.number
+        if frame is None:
+            raise TailLost(f"the copy of the turns that touch orders lacks turn {turn}", where=copy)
+        where = f"{copy}, sequence {sequence_of(frame)}"
+        if frame[2] != sealed.payload or frame[1][ID] != sealed.id.encode():
+            raise ChainBroken(
+                f"the copy of the turns that touch orders does not hold turn {turn} as the "
+                "stream does",
+                where=where,
+            )
+        self._copy_turns += 1
+
+    def _compare_ends(self) -> None:
+        """Nothing that is known from outside may be beyond the end."""
+        for name, head in (("mark", self._mark), ("archive", self._ending())):
+            if head is not None and head.number > self._head.number:
+                raise TailLost(
+                    f"turns {self._head.number + 1} to {head.number} are lost: the {name} knows "
+                    f"turn {head.number}, the log ends with turn {self._head.number}",
+                    where=f"{self._path}, after sequence {self._head.number}",
+                )
+
+    def _ending(self) -> Head | None:
+        return self._archive.head if self._archive is not None else None
+
+    def _remedy(self) -> str:
+        whole = f"turns 1 to {self._head.number} are whole" if self._head.number else ""
+        archived = self._ending()
+        held = f"the archive holds turns 1 to {archived.number}" if archived is not None else ""
+        if not self._has_stream:
+            held = "restore the file from a copy, or fill the archive anew from the log"
+        said = "; ".join(filter(None, (whole, held)))
+        return f"do not trade on this log. {said}".strip()
+
+    def _result(self, seconds: float) -> Inspected:
+        spent = max(seconds, 1e-9)
+        return Inspected(
+            name=str(self._path),
+            running=self._running,
+            turns=self._head.number,
+            events=self._head.events,
+            bytes=self._bytes,
+            head=self._head.hash.hex(),
+            stream_turns=self._stream_turns if self._has_stream else None,
+            copy_turns=self._copy_turns if self._has_stream else None,
+            archive=_files(self._archive) if self._archive is not None else None,
+            mark=self._mark.number if self._mark is not None else None,
+            seconds=seconds,
+            events_per_second=self._head.events / spent,
+            bytes_per_second=self._bytes / spent,
+        )
+
+
+def _same(known: bytes, sealed: Sealed, who: str, where: str) -> None:
+    if known != sealed.hash:
+        raise ChainBroken(
+            f"turn {sealed.turn.number} is {sealed.id[:16]}, but {who} knows {known.hex()[:16]}",
+            where=where,
+        )
+
+
+def _files(archive: Archive) -> Files:
+    files = [file for each in archive.manifest.spans for file in each.files]
+    return Files(
+        turns=archive.head.number, files=len(files), bytes=sum(file.bytes for file in files)
+    )
+
+
+async def copied(served: Served) -> AsyncIterator[Frame]:
+    """The copy of the turns that touch orders; it may lag, so the end is waited for a while."""
+    wire, stream = served.wire, served.reader.copy
+    clock = asyncio.get_running_loop().time
+    done, deadline = 0, clock() + PATIENCE_SECONDS
+    while clock() < deadline:
+        last = (await copy_state(wire, stream)).last_seq
+        if last <= done:
+            await asyncio.sleep(POLL_SECONDS)
+            continue
+        async with closing(span(wire, stream, done + 1, last, PAGES)) as pages:
+            async for page in pages:
+                for frame in page:
+                    yield frame
+        done, deadline = last, clock() + PATIENCE_SECONDS
