@@ -4,19 +4,27 @@ Both ends use these functions: the edge, to refuse a bad value before it is logg
 to adopt it when it is.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from mm.engine.settings import EngineSettings, decode_hook, encode_hook, validate
 from mm.errors import ConfigError
 
+FIXED: Final = ("kind", "instrument", "wallet")
+"""Fields that make another desk of it: they change with the session, not within it."""
+_REMEDY: Final = "correct the value"
+
 
 def settings_in(config: str) -> EngineSettings:
-    """The engine's part of a session's recorded configuration."""
-    whole = msgspec.json.decode(config)
-    part = {key: whole.get(key, {}) for key in ("strategies", "limits")}
-    return convert(part)
+    """The engine's part of a session's recorded configuration; raises `ConfigError`."""
+    try:
+        whole = msgspec.json.decode(config, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise ConfigError(str(error), where="SessionStarted.config", remedy=_REMEDY) from error
+    settings = convert({key: whole.get(key, {}) for key in ("strategies", "limits")})
+    validate(settings)
+    return settings
 
 
 def convert(plain: Any) -> EngineSettings:
@@ -24,9 +32,7 @@ def convert(plain: Any) -> EngineSettings:
     try:
         return msgspec.convert(plain, EngineSettings, dec_hook=decode_hook, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(
-            str(error), where="engine settings", remedy="correct the value"
-        ) from error
+        raise ConfigError(str(error), where="engine settings", remedy=_REMEDY) from error
 
 
 def changed(settings: EngineSettings, name: str, new: str) -> EngineSettings:
@@ -34,9 +40,9 @@ def changed(settings: EngineSettings, name: str, new: str) -> EngineSettings:
     plain = msgspec.to_builtins(settings, enc_hook=encode_hook)
     section, key, field = _split(name)
     known = plain.get(section, {}).get(key, {})
-    if field not in known:
+    if field not in known or field in FIXED:
         raise ConfigError(
-            f"there is no parameter {name}",
+            f"there is no parameter {name} that can change within a session",
             where=name,
             remedy="write strategies.NAME.FIELD or limits.VENUE:SYMBOL.FIELD",
         )

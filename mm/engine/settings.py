@@ -6,6 +6,7 @@ the log alone. A value that the instrument cannot express exactly is refused, na
 """
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import msgspec
 from mm.engine.limits import Limits
 from mm.errors import ConfigError, OffLot
 from mm.events.instrument import InstrumentDefined
-from mm.events.units import MICROS, MILLIS, SECONDS, Lots, Nanos, to_lots
+from mm.events.units import EXACT, MICROS, MILLIS, SECONDS, Lots, Nanos, to_lots
 from mm.strategy.base import Strategy
 from mm.strategy.fair_value import FairValue
 from mm.strategy.symmetric import Symmetric
@@ -27,7 +28,42 @@ _UNITS: Final = {
     "m": 60 * SECONDS,
     "h": 3600 * SECONDS,
 }
-_DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ns|us|ms|s|m|h)\s*")
+_DURATION: Final = re.compile(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*(ns|us|ms|s|m|h)\s*", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,16}")
+STRATEGIES_MAX: Final = 60
+INSTRUMENTS_MAX: Final = 30
+"""A fault cancels on every instrument: as many decisions have to fit the turn it happens in."""
+REFRESH_MIN: Final = Nanos(MILLIS)
+_SIZE_MAX: Final = 10**15
+_BPS_MAX: Final = 5_000
+_DAY: Final = 24 * 3600 * SECONDS
+MOST_POSITIVE: Final = {
+    "order_size": _SIZE_MAX,
+    "position_max": _SIZE_MAX,
+    "half_spread_bps": _BPS_MAX,
+    "levels": 20,
+    "age_max": _DAY,
+    "book_age_max": _DAY,
+}
+"""Fields of a strategy that must be above zero, and the most that anybody can mean."""
+MOST: Final = {
+    "level_spacing_bps": _BPS_MAX,
+    "skew_bps": _BPS_MAX,
+    "drift_bps": _BPS_MAX,
+    "hedge_above": _SIZE_MAX,
+    "hedge_slippage_bps": _BPS_MAX,
+    "refresh": _DAY,
+}
+"""Fields of a strategy that may be zero, and the most that anybody can mean."""
+LIMIT_MOST: Final = {
+    "order_size_max": _SIZE_MAX,
+    "order_notional_max": _SIZE_MAX,
+    "position_max": _SIZE_MAX,
+    "open_orders_max": 1_000,
+    "price_collar_bps": _BPS_MAX,
+    "messages_per_second_max": 10_000,
+}
+"""A limit beyond these limits nothing."""
 
 
 class Duration(str):
@@ -40,13 +76,14 @@ class Duration(str):
         """The duration in nanoseconds."""
         match = _DURATION.fullmatch(self)
         assert match is not None, f"unchecked duration {self!r}"
-        return Nanos(int(Decimal(match[1]) * _UNITS[match[2]]))
+        return Nanos(int(EXACT.multiply(Decimal(match[1]), _UNITS[match[2]])))
 
 
 def decode_hook(kind: type, value: Any) -> Any:
     """Read the types that msgspec does not know; raises ValueError with what was wanted."""
     if kind is Duration:
-        if isinstance(value, str) and _DURATION.fullmatch(value):
+        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if match and not EXACT.multiply(Decimal(match[1]), _UNITS[match[2]]) % 1:
             return Duration(value)
         raise ValueError(f"{value!r} is no duration: write a number and a unit, such as '250ms'")
     raise TypeError(f"no field may be a {kind}")
@@ -155,16 +192,13 @@ def limits_of(settings: LimitSettings, instrument: InstrumentDefined) -> Limits:
 def validate(settings: EngineSettings) -> None:
     """Refuse settings nobody can have meant; raises `ConfigError` naming the field."""
     for name, strategy in settings.strategies.items():
-        for field in ("order_size", "position_max", "half_spread_bps", "levels"):
-            _positive(f"strategies.{name}.{field}", getattr(strategy, field))
-        for field in ("level_spacing_bps", "skew_bps", "drift_bps", "hedge_above"):
-            _not_negative(f"strategies.{name}.{field}", getattr(strategy, field))
-        if not re.fullmatch(r"[A-Za-z0-9-]{1,16}", name):
-            raise ConfigError(
-                f"strategy name {name!r} cannot stand in an order id",
-                where=f"strategies.{name}",
-                remedy="use 1 to 16 letters, digits or '-'",
-            )
+        where = f"strategies.{name}"
+        _named(where, name)
+        _named(f"{where}.wallet", strategy.wallet)
+        _bounded(where, strategy, MOST_POSITIVE, above=True)
+        _bounded(where, strategy, MOST, above=False)
+        if 0 < strategy.refresh.nanos < REFRESH_MIN:
+            raise _outside(f"{where}.refresh", strategy.refresh, "0s, or at least 1ms")
         if strategy.instrument not in settings.limits:
             raise ConfigError(
                 f"no limits for {strategy.instrument}",
@@ -172,15 +206,40 @@ def validate(settings: EngineSettings) -> None:
                 remedy="set every limit of each instrument that is quoted",
             )
     for name, limit in settings.limits.items():
-        for field in limit.__struct_fields__:
-            _positive(f"limits.{name}.{field}", getattr(limit, field))
+        _bounded(f"limits.{name}", limit, LIMIT_MOST, above=True)
+    _counted("limits", len(settings.limits), INSTRUMENTS_MAX)
+    _counted("strategies", len(settings.strategies), STRATEGIES_MAX)
 
 
-def _positive(where: str, number: Decimal | float) -> None:
-    if not Decimal(number).is_finite() or number <= 0:
-        raise ConfigError(f"{where} = {number} must be above zero", where=where, remedy="set it")
+def _named(where: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot stand in an order id",
+            where=where,
+            remedy="use 1 to 16 letters, digits or '-'",
+        )
 
 
-def _not_negative(where: str, number: Decimal | float) -> None:
-    if not Decimal(number).is_finite() or number < 0:
-        raise ConfigError(f"{where} = {number} may not be negative", where=where, remedy="set it")
+def _counted(where: str, count: int, most: int) -> None:
+    if count > most:
+        raise ConfigError(
+            f"{count} {where}, and a desk has room for {most}",
+            where=where,
+            remedy="start another desk",
+        )
+
+
+def _bounded(
+    where: str, settings: msgspec.Struct, bounds: Mapping[str, int], *, above: bool
+) -> None:
+    for field, most in bounds.items():
+        value = getattr(settings, field)
+        number = Decimal(value.nanos if isinstance(value, Duration) else value)
+        if not number.is_finite() or number > most or number < 0 or (above and not number):
+            least = "above" if above else "at least"
+            limit = f"{most // SECONDS}s" if isinstance(value, Duration) else most
+            raise _outside(f"{where}.{field}", value, f"{least} 0 and at most {limit}")
+
+
+def _outside(where: str, value: object, wanted: str) -> ConfigError:
+    return ConfigError(f"{where} = {value} must be {wanted}", where=where, remedy="correct it")
