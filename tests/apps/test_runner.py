@@ -331,7 +331,7 @@ async def test_a_fault_halts() -> None:
     faulty_after(stage, decisions=30)
     await stage.play()
     (fault,) = [each for each in stage.decisions if isinstance(each, EngineFaulted)]
-    assert fault.error == "ZeroDivisionError: integer division or modulo by zero"
+    assert fault.error == "ZeroDivisionError"
     assert stage.runner.faulted.startswith("ZeroDivisionError")
     at = next(index for index, sealed in enumerate(stage.turns) if fault in sealed.turn.decisions)
     assert stage.turns[at].turn.facts, "the facts of that turn are on the log"
