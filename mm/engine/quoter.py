@@ -1,19 +1,23 @@
 """From wanted quotes to the fewest intents: what already rests unchanged keeps its place.
 
 Cancels come before places. A side with an uncertain order is left alone until evidence closes it.
-With `amend`, an order that is to move is amended instead of canceled and placed anew.
+With `amend`, an order that is to move is amended instead of canceled and placed anew; one that is
+on its way to a wanted level counts as being there.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from mm.events.orders import TimeInForce
+from mm.events.session import NoQuoteReason
 from mm.events.units import Lots, OrderId, Side, Ticks
 from mm.projections.lifecycle import Status
 from mm.projections.orders import Order
 from mm.strategy.base import Level, Take, Wanted
 
-KEEPABLE = (Status.PENDING_NEW, Status.OPEN, Status.PARTIALLY_FILLED)
+KEEPABLE = (Status.PENDING_NEW, Status.OPEN, Status.PARTIALLY_FILLED, Status.PENDING_AMEND)
 
 
 class Cancel(NamedTuple):
@@ -59,6 +63,19 @@ def plan(wanted: Wanted, live: list[Order], *, amend: bool) -> list[Step]:
     return sorted(steps, key=_rank)
 
 
+def explained(wanted: Wanted, live: list[Order]) -> Wanted:
+    """The same, saying so where an uncertain order keeps a side from being quoted anew."""
+    doubtful = [order.side for order in live if order.status is Status.UNCERTAIN]
+    if not doubtful:
+        return wanted
+    why, reasons = NoQuoteReason.UNCERTAIN_ORDER, {}
+    if wanted.bids and Side.BUY in doubtful:
+        reasons["bid_reason"] = why
+    if wanted.asks and Side.SELL in doubtful:
+        reasons["ask_reason"] = why
+    return msgspec.structs.replace(wanted, **reasons)
+
+
 def _rank(step: Step) -> int:
     return 0 if isinstance(step, Cancel) else 1
 
@@ -67,8 +84,9 @@ def _held_back(take: Take, live: list[Order]) -> bool:
     """One hedge at a time, and none while a quote of our own stands in its way."""
     return any(
         order.tif is not TimeInForce.GTC
-        or (order.side is take.side.other and (take.price - order.price) * take.side >= 0)
+        or (order.side is take.side.other and (take.price - price) * take.side >= 0)
         for order in live
+        for price in order.prices
     )
 
 
@@ -90,7 +108,8 @@ def _side(side: Side, levels: tuple[Level, ...], orders: list[Order], *, amend: 
 def _match(level: Level, orders: list[Order], kept: set[OrderId]) -> Order | None:
     """The first order at the level's price that may stay: never larger than wanted."""
     for order in orders:
-        fits = order.price == level.price and order.leaves <= level.size
+        price, leaves = order.aim
+        fits = price == level.price and leaves <= level.size
         if fits and order.status in KEEPABLE and order.order_id not in kept:
             return order
     return None

@@ -14,11 +14,12 @@ import msgspec
 from mm.engine.limits import Limits
 from mm.events.instrument import InstrumentDefined
 from mm.events.orders import PlaceOrder, Rule
-from mm.events.units import SECONDS, Lots, Nanos, Side
+from mm.events.units import EXACT, SECONDS, Lots, Nanos
 from mm.projections.orders import Order
 from mm.projections.state import State
 
 BPS: Final = 10_000
+_DIGITS: Final = Decimal("1e-8")
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ class Risk:
 
     def sent(self, at: Nanos) -> None:
         """Count a message that leaves; cancels count too, though they are never refused."""
+        self._forget(at)
         self._sent.append(at)
 
     def check(
@@ -68,7 +70,7 @@ class Risk:
             return Refusal(Rule.ORDER_SIZE, str(limits.order_size_max), str(intent.size))
         notional = instrument.notional(intent.price, intent.size)
         if notional > limits.order_notional_max:
-            return Refusal(Rule.ORDER_NOTIONAL, str(limits.order_notional_max), f"{notional:f}")
+            return Refusal(Rule.ORDER_NOTIONAL, str(limits.order_notional_max), _told(notional))
         return None
 
     def _collar(self, intent: PlaceOrder, state: State) -> Refusal | None:
@@ -77,20 +79,15 @@ class Risk:
         twice_mid = book.bid + book.ask
         distance = abs(2 * intent.price - twice_mid)
         if distance * BPS > self.limits.price_collar_bps * twice_mid:
-            far = Decimal(distance * BPS) / twice_mid
-            return Refusal(
-                Rule.PRICE_COLLAR,
-                f"{self.limits.price_collar_bps} bps",
-                f"{far:.1f} bps",
-            )
+            limit = f"{self.limits.price_collar_bps} bps"
+            return Refusal(Rule.PRICE_COLLAR, limit, f"{distance * BPS / twice_mid:.1f} bps")
         return None
 
     def _position(self, intent: PlaceOrder, state: State, freed: Lots) -> Refusal | None:
-        """Worst case: all that may still be filled on this side is; reducing is always allowed."""
+        """Worst case: all that may still be filled on this side is; to reduce is never too much."""
         held = intent.side * state.ledger.net(intent.instrument)
         ahead = state.orders.leaves(intent.instrument, intent.side) - freed + intent.size
-        reduces = held < 0 and ahead <= -held
-        if held + ahead > self.limits.position_max and not reduces:
+        if held + ahead > self.limits.position_max:
             return Refusal(Rule.POSITION, str(self.limits.position_max), str(held + ahead))
         return None
 
@@ -102,12 +99,15 @@ class Risk:
         return None
 
     def _rate(self, at: Nanos) -> Refusal | None:
-        while self._sent and self._sent[0] <= at - SECONDS:
-            self._sent.popleft()
+        self._forget(at)
         limit = self.limits.messages_per_second_max
         if len(self._sent) >= limit:
             return Refusal(Rule.MESSAGE_RATE, str(limit), str(len(self._sent) + 1))
         return None
+
+    def _forget(self, at: Nanos) -> None:
+        while self._sent and self._sent[0] <= at - SECONDS:
+            self._sent.popleft()
 
     def dump(self) -> list[int]:
         """When the messages of the last second left."""
@@ -143,18 +143,19 @@ def _grid(intent: PlaceOrder, instrument: InstrumentDefined) -> Refusal | None:
         return Refusal(Rule.OFF_GRID, limit, str(intent.size))
     notional = instrument.notional(intent.price, intent.size)
     if notional < instrument.notional_min:
-        return Refusal(Rule.OFF_GRID, f"notional {instrument.notional_min}", f"{notional:f}")
+        return Refusal(Rule.OFF_GRID, f"notional {instrument.notional_min}", _told(notional))
     return None
 
 
 def _own_cross(intent: PlaceOrder, state: State) -> Refusal | None:
     """An order that would meet a live one of ours, whatever its state: no self-trade, ever."""
     for order in state.orders.live_of(intent.instrument):
-        meets = (intent.price - order.price) * intent.side >= 0
-        if order.side is not intent.side and order.leaves and meets:
-            return Refusal(
-                Rule.OWN_CROSS,
-                f"{Side(order.side).name} {order.price}",
-                str(intent.price),
-            )
+        for price in order.prices if order.side is not intent.side else ():
+            if (intent.price - price) * intent.side >= 0:
+                return Refusal(Rule.OWN_CROSS, f"{order.side.name} {price}", str(intent.price))
     return None
+
+
+def _told(amount: Decimal) -> str:
+    """An amount to 1e-8, as every machine and every decimal context writes it."""
+    return f"{EXACT.quantize(amount, _DIGITS).normalize(EXACT):f}"
