@@ -7,18 +7,15 @@ needs nothing but the log. If our own code raises, the turn still has its facts,
 decision beside them: quotes are pulled and trading halts until a person re-arms it.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from mm.engine.desk import Desk, Post
 from mm.engine.fault import described, located
-from mm.engine.intents import Origin, amending, order_for
+from mm.engine.intents import Origin, amending, fitted, order_for, refused
 from mm.engine.posts import Posts
-from mm.engine.quoter import Amend, Cancel, Step, plan
-from mm.events.orders import (
-    CancelAll,
-    CancelOrder,
-    IntentRefused,
-)
+from mm.engine.quoter import Amend, Cancel, Hedge, Step, explained, plan
+from mm.events.orders import CancelAll, CancelOrder
 from mm.events.session import (
     EngineFaulted,
     NoQuoteReason,
@@ -26,7 +23,7 @@ from mm.events.session import (
     SessionStarted,
     TradingHalted,
 )
-from mm.events.turn import Record, Turn, records
+from mm.events.turn import TURN_EVENTS_MAX, TURN_FACTS_MAX, Record, Turn, records
 from mm.events.units import (
     InstrumentId,
     Nanos,
@@ -40,6 +37,8 @@ from mm.strategy.base import MarketView, Wanted, nothing
 
 DECISIONS_MAX: Final = 56
 """A turn's room for decisions; what does not fit is decided in the next turn."""
+_ROOM: Final = TURN_EVENTS_MAX - TURN_FACTS_MAX - 2
+"""What facts and a fault's two decisions leave, to be shared with its cancels."""
 
 
 class Outcome(NamedTuple):
@@ -96,9 +95,18 @@ class Engine:
         return Outcome(facts, tuple(self._decisions))
 
     def fold(self, turn: Turn) -> None:
-        """Take a turn as it was recorded, without deciding anything: recovery."""
+        """Take a turn as it was recorded, without deciding anything: recovery.
+
+        What raised when a faulted turn was stepped may raise again, and the fold goes on after it
+        just as the step did: a desk that faulted can be recovered.
+        """
+        faulted = any(type(decision) is EngineFaulted for decision in turn.decisions)
         for record in records(turn):
-            self.state.apply(record)
+            try:
+                self.state.apply(record)
+            except Exception:
+                if not faulted:
+                    raise
         self.turns, self.at = turn.number, turn.at
         self.events = Seq(turn.first + turn.size - 1)
 
@@ -107,9 +115,8 @@ class Engine:
         self.turns, self.events, self.at = turns, events, at
 
     def digests(self) -> dict[str, str]:
-        """The digest of every fold, and of what the desks remember."""
-        desks = [desk.dump() for _, desk in self._posts.desks()]
-        return {**self.state.digests(), "desks": digest(desks)}
+        """The digest of every fold, of what desks and risk remember, and of the parameters."""
+        return {**self.state.digests(), "posts": digest(self._posts.dump())}
 
     def digest(self) -> str:
         """One digest of everything the next decision depends on."""
@@ -117,12 +124,8 @@ class Engine:
 
     def dump(self) -> Any:
         """All state, as plain values."""
-        posts = [
-            (key, post.risk.dump(), [desk.dump() for desk in post.desks])
-            for key, post in self.posts.items()
-        ]
         place = [self.turns, self.events, self.at]
-        return {"place": place, "state": self.state.dump(), "posts": posts}
+        return {"place": place, "state": self.state.dump(), "posts": self._posts.dump()}
 
     # -- hearing -------------------------------------------------------------------------------
 
@@ -152,15 +155,24 @@ class Engine:
             posts.adopt(self.at)
 
     def _pull_quotes(self, reason: str, cause: Seq) -> None:
-        instruments = dict.fromkeys(order.instrument for order in self.state.orders.live)
+        resting = dict.fromkeys(order.instrument for order in self.state.orders.live)
+        self._cancel(resting, reason, cause)
+
+    def _cancel(self, instruments: Iterable[InstrumentId], reason: str, cause: Seq) -> None:
         for instrument in instruments:
             self._emit(CancelAll(instrument=instrument, cause=cause, reason=reason))
 
+    @property
+    def _full(self) -> bool:
+        """Whether a turn takes no more decisions, a fault's own and its cancels not counted."""
+        return len(self._decisions) >= min(DECISIONS_MAX, _ROOM - len(self.posts))
+
     def _ask(self, post: Post, desk: Desk) -> None:
-        if len(self._decisions) >= DECISIONS_MAX:
+        if self._full:
             return  # It stays awake and is asked in the next turn.
         book, cause = self.state.books.of(post.instrument), desk.cause
-        wanted = self._wanted(post, desk)
+        live = self.state.orders.live_of(post.instrument, desk.name)
+        wanted = explained(self._wanted(post, desk), live)
         desk.asked(book)
         if desk.reasons_changed(wanted.bid_reason, wanted.ask_reason):
             self._emit(
@@ -173,9 +185,8 @@ class Engine:
                     detail=wanted.detail,
                 )
             )
-        live = self.state.orders.live_of(post.instrument, desk.name)
         for step in plan(wanted, live, amend=desk.amend):
-            if len(self._decisions) >= DECISIONS_MAX:
+            if self._full:
                 desk.wake(cause)
                 return
             self._take(step, post, desk, cause)
@@ -210,30 +221,18 @@ class Engine:
                 )
             )
             return
+        if isinstance(step, Hedge):
+            instrument = self.state.ledger.instruments[post.instrument]
+            step = fitted(step, post.risk.limits, instrument)
         place = Origin(self.at, self.turns, len(self._decisions), cause)
         intent = order_for(step, desk, post.instrument, place)
-        if desk.is_refused(intent.side, intent.level, intent.price, self.at):
-            return
         replaces = step.order if isinstance(step, Amend) else None
         refusal = post.risk.check(intent, self.state, self.at, replaces)
-        if refusal is not None:
-            desk.refused(intent.side, intent.level, refusal.rule, intent.price, self.at)
-            self._emit(
-                IntentRefused(
-                    instrument=intent.instrument,
-                    side=intent.side,
-                    price=intent.price,
-                    size=intent.size,
-                    strategy=desk.name,
-                    rule=refusal.rule,
-                    limit=refusal.limit,
-                    value=refusal.value,
-                    cause=cause,
-                )
-            )
-            return
-        post.risk.sent(self.at)
-        self._emit(amending(step, cause) if isinstance(step, Amend) else intent)
+        if refusal is None:
+            post.risk.sent(self.at)
+            self._emit(amending(step, cause) if isinstance(step, Amend) else intent)
+        elif desk.is_news(intent, refusal.rule, self.at):
+            self._emit(refused(intent, refusal))
 
     def _emit(self, decision: Decision) -> None:
         """A decision takes effect at once: an order exists from here on."""
@@ -262,5 +261,6 @@ class Engine:
         self._posts.forget()
         what = described(error) + (f" (and {more} more)" if more else "")
         self._emit(EngineFaulted(error=what, where=located(error), cause=cause))
-        self._pull_quotes("engine faulted", cause)
+        resting = (order.instrument for order in self.state.orders.live)
+        self._cancel(dict.fromkeys((*self.posts, *resting)), "engine faulted", cause)
         self._emit(TradingHalted(who="engine", reason="engine faulted", cause=cause))

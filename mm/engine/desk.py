@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from mm.engine.risk import Risk
-from mm.events.orders import Rule
+from mm.events.orders import PlaceOrder, Rule
 from mm.events.session import NoQuoteReason
-from mm.events.units import SECONDS, InstrumentId, Nanos, Seq, Side, Ticks
+from mm.events.units import SECONDS, InstrumentId, Nanos, Seq, Side
 from mm.projections.book import Book
 from mm.strategy.base import Strategy
 
@@ -35,7 +35,7 @@ class Desk:
         self.reasons = ("", "")
         self._asked_mid = 0.0
         self._asked_top = (0, 0)
-        self._refused: dict[tuple[Side, int], tuple[Rule, Ticks, Nanos]] = {}
+        self._refused: dict[tuple[str, Side, int, Rule], Nanos] = {}
 
     def wake(self, cause: Seq) -> None:
         """Latch a wake; the first one of a turn is the cause."""
@@ -61,21 +61,24 @@ class Desk:
         period = self.wakes.timer
         self.deadline = Nanos((at // period + 1) * period) if period else Nanos(0)
 
-    def adopt(self, strategy: Strategy, at: Nanos) -> None:
-        """Go on with other parameters, from the strategy's initial memory."""
+    def adopt(self, strategy: Strategy, at: Nanos, *, amend: bool) -> None:
+        """Go on with these parameters; if they are other ones, from the strategy's first memory."""
+        self.amend = amend
+        if strategy == self.strategy:
+            return
         self.strategy = strategy
         self.wakes = strategy.wakes
         self.memory = strategy.initial()
         self.schedule(at)
 
-    def refused(self, side: Side, level: int, rule: Rule, price: Ticks, at: Nanos) -> None:
-        """Remember a refusal, so that the same one is not recorded at every wake."""
-        self._refused[side, level] = (rule, price, at)
-
-    def is_refused(self, side: Side, level: int, price: Ticks, at: Nanos) -> bool:
-        """Whether this very order was refused within the last second."""
-        last = self._refused.get((side, level))
-        return last is not None and last[1] == price and at - last[2] < REFUSED_AGAIN_AFTER
+    def is_news(self, intent: PlaceOrder, rule: Rule, at: Nanos) -> bool:
+        """Whether a refusal is to be recorded: once a second for each level and rule."""
+        key = (intent.reason, intent.side, intent.level, rule)
+        last = self._refused.get(key)
+        if last is not None and at - last < REFUSED_AGAIN_AFTER:
+            return False
+        self._refused[key] = at
+        return True
 
     def reasons_changed(self, bid: NoQuoteReason, ask: NoQuoteReason) -> bool:
         """Whether the reasons differ from the last ones recorded; remembers them."""
@@ -89,7 +92,7 @@ class Desk:
             msgspec.to_builtins(self.memory),
             [self.cause, self.deadline, *self.reasons],
             [self._asked_mid, *self._asked_top],
-            [[*key, *value] for key, value in self._refused.items()],
+            [[*key, last] for key, last in self._refused.items()],
         )
 
     def load(self, dumped: Any) -> None:
@@ -100,7 +103,8 @@ class Desk:
         self.reasons = (flags[2], flags[3])
         self._asked_mid, self._asked_top = asked[0], (asked[1], asked[2])
         self._refused = {
-            (Side(side), level): (Rule(rule), price, at) for side, level, rule, price, at in refused
+            (reason, Side(side), level, Rule(rule)): last
+            for reason, side, level, rule, last in refused
         }
 
 

@@ -6,9 +6,14 @@ replayed: a readable prefix, and turn and index, which make it unique.
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from mm.engine.desk import Desk
+from mm.engine.limits import Limits
 from mm.engine.quoter import Amend, Hedge, Place
-from mm.events.orders import AmendOrder, OrderKind, PlaceOrder, TimeInForce
+from mm.engine.risk import Refusal
+from mm.events.instrument import InstrumentDefined
+from mm.events.orders import AmendOrder, IntentRefused, OrderKind, PlaceOrder, TimeInForce
 from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Seq, Side, Ticks, TurnNumber, millis
 
 
@@ -19,6 +24,28 @@ class Origin(NamedTuple):
     turn: TurnNumber
     place: int
     cause: Seq
+
+
+def fitted(step: Hedge, limits: Limits, instrument: InstrumentDefined) -> Hedge:
+    """As much of a hedge as one order may take; the rest follows when it is done."""
+    take, most = step.take, instrument.size_max or step.take.size
+    size = min(take.size, limits.order_size_max, most)
+    return Hedge(replace(take, size=Lots(size - size % instrument.size_step)))
+
+
+def refused(intent: PlaceOrder, refusal: Refusal) -> IntentRefused:
+    """The record of an order that risk kept from leaving."""
+    return IntentRefused(
+        instrument=intent.instrument,
+        side=intent.side,
+        price=intent.price,
+        size=intent.size,
+        strategy=intent.strategy,
+        rule=refusal.rule,
+        limit=refusal.limit,
+        value=refusal.value,
+        cause=intent.cause,
+    )
 
 
 class _Terms(NamedTuple):

@@ -1,16 +1,20 @@
 """Who is at work, and what a fact means to them: settings, timers, wakes, parameters.
 
-A session's start opens the posts anew, a definition opens one. Every other fact may wake desks;
-wakes are latched here and answered by the engine at the turn's end.
+A session's start opens the posts anew, a definition opens one, a revision or a parameter refits
+them: all of them or, when one cannot be fitted, none. Every other fact may wake desks; wakes are
+latched here and answered by the engine at the turn's end.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from mm.engine.desk import Desk, Post
 from mm.engine.parameters import changed, settings_in
 from mm.engine.risk import Risk
-from mm.engine.settings import EngineSettings, limits_of, strategy_of
+from mm.engine.settings import EngineSettings, encode_hook, limits_of, strategy_of
+from mm.events.account import AccountReconciled
 from mm.events.base import Body
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import (
@@ -20,9 +24,11 @@ from mm.events.market import (
     FeedGapped,
     FeedResynced,
     FeedStale,
+    FeedUp,
     QuoteUpdated,
 )
 from mm.events.orders import (
+    AmendRejected,
     CancelRejected,
     OrderAcked,
     OrderAmended,
@@ -46,7 +52,9 @@ from mm.events.units import InstrumentId, Nanos, Seq
 from mm.projections.state import State
 
 Watch = Callable[[Any, Record], None]
+_FEED: Final = (FeedUp, FeedDown, FeedGapped, FeedResynced, FeedStale)
 _OWN: Final = (
+    AmendRejected,
     OrderAcked,
     OrderRejected,
     OrderAmended,
@@ -69,7 +77,7 @@ class Posts:
         self.pull: tuple[str, Seq] | None = None
         self._state = state
         self._settings: EngineSettings | None = None
-        self._changes: list[ParameterChanged] = []
+        self._changes: list[tuple[ParameterChanged, Seq]] = []
 
     def desks(self) -> Iterator[tuple[Post, Desk]]:
         """Every desk with its post."""
@@ -100,23 +108,30 @@ class Posts:
             InstrumentDefined: self._defined,
             StopRequested: self._pulled,
             TradingHalted: self._pulled,
-            TradingRearmed: self._rearmed,
+            TradingRearmed: self._freed,
+            AccountReconciled: self._freed,
             ParameterChanged: self._parameter,
             TimerFired: self._fired,
             **dict.fromkeys((BookSnapshot, BookDelta, QuoteUpdated), self._looked),
-            **dict.fromkeys((FeedDown, FeedGapped, FeedResynced, FeedStale), self._unsettled),
+            **dict.fromkeys(_FEED, self._unsettled),
             **dict.fromkeys(_OWN, self._own),
         }
 
     def adopt(self, at: Nanos) -> None:
         """Parameters recorded in this turn take effect: it has been decided."""
-        for change in self._changes:
+        changes, self._changes = self._changes, []
+        for change, cause in changes:
             assert self._settings is not None, "a parameter changed outside a session"
-            self._settings = changed(self._settings, change.name, change.new)
-            for post in self.by_instrument.values():
-                self._adjust(post, self._settings, at)
-        self._changes = []
-        self._reschedule()
+            self._refit(changed(self._settings, change.name, change.new), at)
+            self.wake_all(cause)
+
+    def dump(self) -> Any:
+        """What the next decision depends on, beside the state: risk, desks and parameters."""
+        posts = [
+            (key, post.risk.dump(), [desk.dump() for desk in post.desks])
+            for key, post in self.by_instrument.items()
+        ]
+        return posts, msgspec.to_builtins(self._settings, enc_hook=encode_hook)
 
     @property
     def changing(self) -> bool:
@@ -128,23 +143,38 @@ class Posts:
         self._changes = []
         self.pull = None
 
-    def _adjust(self, post: Post, settings: EngineSettings, at: Nanos) -> None:
-        instrument = self._state.ledger.instruments[post.instrument]
-        post.risk.limits = limits_of(settings.limits[instrument.name], instrument)
-        for desk in post.desks:
-            desk.adopt(strategy_of(desk.name, settings.strategies[desk.name], instrument), at)
+    def _refit(self, settings: EngineSettings, at: Nanos) -> None:
+        """Give every post the limits and strategies of these settings; raises before any has."""
+        limits, strategies = [], []
+        for post in self.by_instrument.values():
+            instrument = self._state.ledger.instruments[post.instrument]
+            limits.append((post, limits_of(settings.limits[instrument.name], instrument)))
+            for desk in post.desks:
+                chosen = settings.strategies[desk.name]
+                strategies.append((desk, strategy_of(desk.name, chosen, instrument), chosen.amend))
+        self._settings = settings
+        for post, limit in limits:
+            post.risk.limits = limit
+        for desk, strategy, amend in strategies:
+            desk.adopt(strategy, at, amend=amend)
+        self._reschedule()
 
     def _started(self, event: SessionStarted, record: Record) -> None:
-        self._settings = settings_in(event.config)
         self.by_instrument.clear()
         self.forget()
+        self._settings = self.deadline = None
+        self._settings = settings_in(event.config)
         for instrument in self._state.ledger.instruments.values():
             self._open(instrument, record.at)
         self._reschedule()
 
     def _defined(self, event: InstrumentDefined, record: Record) -> None:
-        self._open(event, record.at)
-        self._reschedule()
+        if event.instrument in self.by_instrument:
+            assert self._settings is not None, "posts stand without a session"
+            self._refit(self._settings, record.at)
+        else:
+            self._open(event, record.at)
+            self._reschedule()
 
     def _open(self, instrument: InstrumentDefined, at: Nanos) -> None:
         """Put every strategy that quotes this instrument to work."""
@@ -168,12 +198,11 @@ class Posts:
     def _pulled(self, event: StopRequested | TradingHalted, record: Record) -> None:
         self.pull = (event.reason or "pulled", record.number)
 
-    def _rearmed(self, _event: TradingRearmed, record: Record) -> None:
+    def _freed(self, _event: TradingRearmed | AccountReconciled, record: Record) -> None:
         self.wake_all(record.number)
 
     def _parameter(self, event: ParameterChanged, record: Record) -> None:
-        self._changes.append(event)
-        self.wake_all(record.number)
+        self._changes.append((event, record.number))
 
     def _fired(self, event: TimerFired, record: Record) -> None:
         for _, desk in self.desks():
@@ -190,7 +219,7 @@ class Posts:
                 desk.looked(book, record.number)
 
     def _unsettled(
-        self, event: FeedDown | FeedGapped | FeedResynced | FeedStale, record: Record
+        self, event: FeedUp | FeedDown | FeedGapped | FeedResynced | FeedStale, record: Record
     ) -> None:
         post = self.by_instrument.get(event.instrument)
         for desk in post.desks if post is not None else ():
