@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
+from mm.analytics.folded import TOP
 from mm.events.market import (
     BookDelta,
     BookSnapshot,
@@ -32,10 +33,6 @@ from mm.log.columns import Rows, to_ints
 from mm.projections.book import Books
 
 KINDS: Final = (SessionStarted, BookSnapshot, BookDelta, FeedGapped, FeedDown, FeedResynced)
-COLUMNS: Final = ("bid", "bid_size", "ask", "ask_size")
-SCHEMA: Final = pa.schema(
-    [(name, pa.int64()) for name in ("seq", "turn", "time", "instrument", *COLUMNS)]
-)
 BLOCK: Final = 4_096
 
 Placed = tuple[int, int, int, Any]
@@ -46,7 +43,8 @@ def book_top(archive: Archive) -> pa.Table:
     """The touch over time of every instrument that has depth but no quotes."""
     wanted = _instruments(archive, BookSnapshot) - _instruments(archive, QuoteUpdated)
     rows = list(_changes(archive, wanted)) if wanted else []
-    return pa.table(list(zip(*rows, strict=True)) or [[]] * len(SCHEMA), schema=SCHEMA)
+    columns = [[row[at] for row in rows] for at in range(len(TOP))]
+    return pa.table(columns, schema=TOP)
 
 
 def _instruments(archive: Archive, kind: type[Any]) -> set[int]:

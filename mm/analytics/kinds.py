@@ -20,6 +20,7 @@ from mm.analytics.statements import sections, statement
 from mm.events.base import Body
 from mm.events.units import InstrumentId, Levels, Lots, Nanos, Side, Ticks
 from mm.events.vocabulary import KINDS
+from mm.log.archive import Archive
 from mm.log.columns import PLACE, file_name, table_of
 
 MEASURES: Final[Mapping[Any, str]] = {
@@ -31,6 +32,7 @@ MEASURES: Final[Mapping[Any, str]] = {
     Decimal: "decimal",
     Levels: "levels",
 }
+COUNTS: Final = pa.schema([("view", pa.string()), ("kind", pa.string()), ("rows", pa.int64())])
 DURATIONS: Final = frozenset({"age", "interval", "offset", "funding_interval"})
 """Fields in nanoseconds that are no moment."""
 RESERVED: Final = {"limit": "limit_value", "where": "raised_where", "symbol": "venue_symbol"}
@@ -72,3 +74,10 @@ def _measures(kind: type[Body]) -> dict[str, str]:
 
 def _measure(name: str, hint: Any) -> str:  # A type, or one of our NewTypes.
     return "duration" if name in DURATIONS else MEASURES.get(hint, "plain")
+
+
+def counts(archive: Archive) -> pa.Table:
+    """How many rows of each kind there are, and the view that shows them."""
+    rows = archive.manifest.rows
+    names = [VIEWS.get(tag, tag) for tag in rows]
+    return pa.table({"view": names, "kind": list(rows), "rows": list(rows.values())}, schema=COUNTS)

@@ -7,7 +7,6 @@ than a question. Files are compared with the manifest first, so that damage is n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -17,21 +16,20 @@ import pyarrow as pa
 from pyarrow import dataset
 
 from mm.analytics import kinds
-from mm.analytics.book_top import SCHEMA, book_top
+from mm.analytics.folded import folded, joined
 from mm.analytics.statements import sections, statement
 from mm.errors import Interrupted, QueryError, SessionError
 from mm.events.vocabulary import KINDS
 from mm.log.archive import Archive, is_archive
 from mm.log.columns import TURNS
 from mm.log.spans import TURN_COLUMNS
-from mm.projections.lifecycle import CLOSED, NEXT, RESOLVED, Status
 
+Connection = duckdb.DuckDBPyConnection
 DERIVED: Final = (
     "turns",
     "top",
     "fill_once",
     "fills",
-    "order_answer",
     "orders",
     "position",
     "account_money",
@@ -40,11 +38,13 @@ DERIVED: Final = (
     "latency",
 )
 """Views over views, each after those that it asks."""
-BOOKISH: Final = re.compile(r"\b(top|fills|equity|position|orders|quotes_own)\b", re.IGNORECASE)
-"""Questions that may need the folded book; to fold it for others would only cost time."""
+QUESTIONS: Final = (
+    duckdb.StatementType.SELECT,
+    duckdb.StatementType.EXPLAIN,
+    duckdb.StatementType.MULTI,
+)
 LOADED_ROWS_MAX: Final = 50_000
 """Kinds of event with more rows than this are read from their files at every question."""
-Connection = duckdb.DuckDBPyConnection
 
 
 def find_archive(path: Path | str) -> Path:
@@ -59,24 +59,23 @@ def find_archive(path: Path | str) -> Path:
     )
 
 
-def connect(paths: Path | str | Sequence[Path | str], *, book: bool = True) -> Connection:
+def connect(paths: Path | str | Sequence[Path | str], *, asked: str | None = None) -> Connection:
     """Open archives or sessions for questions; every view has a column `archive`.
 
-    Without `book` the view `top` lacks instruments that have depth but no quotes. Raises
+    With `asked`, the one question that will be put, only what it needs is folded. Raises
     `SessionError` where there is no archive, `LogDamaged` where a file is not what was written.
     """
     several = [paths] if isinstance(paths, Path | str) else list(paths)
     archives = [Archive(find_archive(path)) for path in several]
-    connection = duckdb.connect(":memory:")
-    connection.execute(statement("macros"))
     for archive in archives:
         archive.check_files()
+    connection = duckdb.connect(":memory:")
+    connection.execute(statement("macros"))
     for tag in (*KINDS, TURNS):
         _lay(connection, tag, archives)
-    _know(connection, "_lifecycle", _lifecycle())
-    _know(connection, "_ending", _endings())
-    _know(connection, "kinds", _counts(archives))
-    _know(connection, "_book_top", _book_tops(archives, book=book))
+    _know(connection, "kinds", joined(archives, kinds.counts, kinds.COUNTS))
+    for name, table in folded(archives, asked):
+        _know(connection, name, table)
     connection.execute(statement("instrument_step"))
     for tag in KINDS:
         connection.execute(kinds.view(tag))
@@ -87,26 +86,35 @@ def connect(paths: Path | str | Sequence[Path | str], *, book: bool = True) -> C
 
 
 def ask(connection: Connection, sql: str, *, rows_max: int | None = None) -> pa.Table:
-    """Put one question; raises `QueryError` with the views there are where SQL is wrong."""
+    """Put one question; raises `QueryError`, which lists the views where the one asked is none."""
     try:
+        _check_question(connection, sql)
         answer = connection.sql(sql)
-        if answer is None:
-            raise QueryError("this is no question", where=sql.strip(), remedy=_remedy(connection))
         limited = answer if rows_max is None else answer.limit(rows_max)
         return limited.to_arrow_table()
     except duckdb.InterruptException:
         raise Interrupted("interrupted") from None
     except duckdb.Error as error:
         raise QueryError(
-            str(error).strip(), where=sql.strip(), remedy=_remedy(connection)
+            str(error).strip(), where=sql.strip(), remedy=_remedy(connection, error)
         ) from error
+
+
+def _check_question(connection: Connection, sql: str) -> None:
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type not in QUESTIONS:
+        raise QueryError(
+            "this is not one question",
+            where=sql.strip(),
+            remedy="ask with one SELECT, FROM, WITH, PIVOT, DESCRIBE, SUMMARIZE or EXPLAIN",
+        )
 
 
 def query(
     paths: Path | str | Sequence[Path | str], sql: str, *, rows_max: int | None = None
 ) -> pa.Table:
     """Put one question to archives or sessions; see `connect` and `ask`."""
-    connection = connect(paths, book=bool(BOOKISH.search(sql)))
+    connection = connect(paths, asked=sql)
     try:
         return ask(connection, sql, rows_max=rows_max)
     finally:
@@ -121,8 +129,10 @@ def views(connection: Connection) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def _remedy(connection: Connection) -> str:
-    return f"`mm query --views` shows all columns; the views are {', '.join(views(connection))}"
+def _remedy(connection: Connection, error: duckdb.Error) -> str:
+    if isinstance(error, duckdb.CatalogException):
+        return f"the views are {', '.join(views(connection))}"
+    return "`mm query --views` shows every view with its columns"
 
 
 def _lay(connection: Connection, tag: str, archives: Sequence[Archive]) -> None:
@@ -148,58 +158,3 @@ def _know(connection: Connection, name: str, table: pa.Table) -> None:
     connection.register("given", table)
     connection.execute(sections("source")["known"].format(name=name, table="given"))
     connection.unregister("given")
-
-
-def _lifecycle() -> pa.Table:
-    """The engine's own table of what an answer makes of a status, as one map."""
-    live = [status for status in Status if status not in CLOSED]
-    following = {(status, str(_tag(kind))): after for (status, kind), after in NEXT.items()}
-    following |= {
-        (status, f"order.resolved {resolution}"): after
-        for status in live
-        for resolution, after in RESOLVED.items()
-    }
-    following |= {(status, "order.filled whole"): Status.FILLED for status in live}
-    pairs = [(f"{status} {answer}", str(after)) for (status, answer), after in following.items()]
-    kind = pa.map_(pa.string(), pa.string())
-    return pa.table({"next": pa.array([pairs], kind)})
-
-
-def _tag(kind: type) -> str:
-    return next(tag for tag, known in KINDS.items() if known is kind)
-
-
-def _endings() -> pa.Table:
-    """The answers that close any order that is still live, and how."""
-    (following,) = _lifecycle()["next"].to_pylist()
-    ends: dict[str, set[str]] = {}
-    for pair, after in following:
-        status, _, answer = pair.partition(" ")
-        if status not in CLOSED:
-            ends.setdefault(answer, set()).add(after)
-    closing = {answer: after.pop() for answer, after in ends.items() if after <= {*CLOSED}}
-    return pa.table({"answer": list(closing), "status": list(closing.values())})
-
-
-def _counts(archives: Sequence[Archive]) -> pa.Table:
-    rows = [
-        (kinds.VIEWS.get(tag, tag), tag, count, archive.manifest.name)
-        for archive in archives
-        for tag, count in archive.manifest.rows.items()
-    ]
-    names = ("view", "kind", "rows", "archive")
-    types = (pa.string(), pa.string(), pa.int64(), pa.string())
-    columns = list(zip(*rows, strict=True)) or [()] * len(names)
-    return pa.table(
-        [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)],
-        names=list(names),
-    )
-
-
-def _book_tops(archives: Sequence[Archive], *, book: bool) -> pa.Table:
-    tables = []
-    for archive in archives:
-        table = book_top(archive) if book else SCHEMA.empty_table()
-        name = pa.array([archive.manifest.name] * len(table), pa.string())
-        tables.append(table.append_column("archive", name))
-    return pa.concat_tables(tables)

@@ -1,13 +1,19 @@
 -- Fees paid (positive) and funding received, as they came, for each account and asset. Funding
--- belongs to whoever held the position: of several strategies, the one that traded first.
+-- belongs to whoever held the position: of several strategies, the one that traded first. What was
+-- told twice counts once.
 CREATE VIEW _account_money AS
-WITH holder AS (
+WITH payment AS (
+    SELECT * FROM funding_paid
+    QUALIFY (payment_id = '' AND due_ns = 0) OR row_number() OVER (
+        PARTITION BY archive, wallet, instrument, asset, payment_id, due_ns ORDER BY seq
+    ) = 1
+), holder AS (
     SELECT
-        funding_paid.archive, funding_paid.seq, account.strategy,
+        payment.archive, payment.seq, account.strategy,
         row_number() OVER (
-            PARTITION BY funding_paid.archive, funding_paid.seq ORDER BY account.first_seq
+            PARTITION BY payment.archive, payment.seq ORDER BY account.first_seq
         ) AS nth
-    FROM funding_paid
+    FROM payment
     JOIN (
         SELECT
             archive, wallet, instrument, strategy, seq, net_lots,
@@ -16,11 +22,11 @@ WITH holder AS (
         FROM position
         WINDOW account AS (PARTITION BY archive, wallet, instrument, strategy)
     ) AS account
-        ON account.archive = funding_paid.archive
-        AND account.wallet = funding_paid.wallet
-        AND account.instrument = funding_paid.instrument
-        AND account.seq < funding_paid.seq
-        AND account.until_seq > funding_paid.seq
+        ON account.archive = payment.archive
+        AND account.wallet = payment.wallet
+        AND account.instrument = payment.instrument
+        AND account.seq < payment.seq
+        AND account.until_seq > payment.seq
         AND account.net_lots <> 0
 )
 SELECT
@@ -36,5 +42,5 @@ SELECT
     paid.asset,
     0,
     paid.amount_exact::DECIMAL(38, 18)
-FROM funding_paid AS paid
+FROM payment AS paid
 LEFT JOIN holder ON holder.archive = paid.archive AND holder.seq = paid.seq AND holder.nth = 1;

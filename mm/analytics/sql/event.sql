@@ -2,11 +2,11 @@
 CREATE VIEW {view} AS
 SELECT
     event.seq,
+    make_timestamp_ns(event.time) AS time,
+    {columns},
     event.turn,
     event.index,
-    make_timestamp_ns(event.time) AS time,
     event.time AS time_ns,
-    {columns},
     event.archive
 FROM {source} AS event
 {step};

@@ -18,6 +18,12 @@ CREATE MACRO decimals_of(counts, num, den) AS
 CREATE MACRO rounded(numerator, denominator) AS
     (2 * numerator + denominator) // (2 * denominator);
 
+-- One, as a fraction of 1e18.
+CREATE MACRO atoms_in_one() AS 1000000000000000000::HUGEINT;
+
+-- What a fill is worth in units of cost: see `position`.
+CREATE MACRO worth(inverse, price, size) AS
+    CASE WHEN inverse THEN rounded(size * atoms_in_one(), price) ELSE price * size * 1000000000 END;
+
 -- An exact decimal text as a fraction of 1e18.
 CREATE MACRO in_atoms(digits) AS replace(digits::DECIMAL(38, 18)::VARCHAR, '.', '')::HUGEINT;
-CREATE MACRO atoms_in_one() AS 1000000000000000000::HUGEINT;

@@ -1,7 +1,7 @@
 -- The position after each fill, by average cost: net size, average entry, realised profit.
 -- `cost_units` and `realised_units` are exact integers: billionths of a tick times a lot (linear,
 -- spot) or 1e-18 of lots divided by ticks (inverse). A fill that turns a position over is two
--- parts, a close and an open. The fold runs over all stretches between two flat positions at
+-- parts, a close and an open, worth together what the fill is. The fold runs over all stretches between two flat positions at
 -- once, so that it takes as many steps as the longest of them has parts.
 CREATE VIEW position AS
 WITH RECURSIVE fill AS (
@@ -25,7 +25,11 @@ WITH RECURSIVE fill AS (
     )
 ), part AS (
     -- Closing: what a fill takes from the position it meets. Opening: what it adds to one.
-    SELECT * REPLACE (least(size, abs(net_before)) AS size), 1 AS half, false AS adds
+    SELECT
+        * REPLACE (least(size, abs(net_before)) AS size),
+        worth(inverse, price, least(size, abs(net_before))) AS worth,
+        1 AS half,
+        false AS adds
     FROM fill
     WHERE net_before * sign < 0
     UNION ALL
@@ -34,6 +38,10 @@ WITH RECURSIVE fill AS (
             if(net_before * sign < 0, size - abs(net_before), size) AS size,
             if(net_before * sign < 0, 0, net_before) AS net_before
         ),
+        CASE WHEN net_before * sign < 0
+            THEN worth(inverse, price, size) - worth(inverse, price, abs(net_before))
+            ELSE worth(inverse, price, size)
+        END AS worth,
         2 AS half,
         true AS adds
     FROM fill
@@ -42,7 +50,6 @@ WITH RECURSIVE fill AS (
     SELECT
         *,
         abs(net_before) AS held,
-        if(inverse, rounded(size * atoms_in_one(), price), price * size * 1000000000) AS worth,
         sum(CASE WHEN net_before = 0 THEN 1 ELSE 0 END) OVER (
             PARTITION BY archive, wallet, instrument, strategy ORDER BY seq, half
         ) AS stretch
@@ -90,20 +97,8 @@ WITH RECURSIVE fill AS (
 )
 SELECT
     _fill.seq,
-    _fill.turn,
     _fill.time,
-    _fill.time_ns,
-    _fill.wallet,
-    _fill.instrument,
-    _fill.symbol,
-    _fill.strategy,
-    _fill.order_id,
-    _fill.fill_id,
-    _fill.side,
-    _fill.price,
-    _fill.size,
     decimal_of(fill.net_before + fill.sign * fill.size, step.lot_num, step.lot_den) AS net,
-    (fill.net_before + fill.sign * fill.size)::BIGINT AS net_lots,
     CASE
         WHEN fill.net_before + fill.sign * fill.size = 0 THEN NULL
         WHEN fill.inverse THEN
@@ -117,10 +112,22 @@ SELECT
                 step.tick_num, step.tick_den
             )
     END AS entry,
-    after_fill.cost AS cost_units,
-    after_fill.realised AS realised_units,
     after_fill.realised::DOUBLE * step.unit AS realised,
     step.settle,
+    _fill.side,
+    _fill.price,
+    _fill.size,
+    _fill.symbol,
+    _fill.strategy,
+    _fill.wallet,
+    _fill.order_id,
+    _fill.fill_id,
+    _fill.instrument,
+    _fill.turn,
+    _fill.time_ns,
+    (fill.net_before + fill.sign * fill.size)::BIGINT AS net_lots,
+    after_fill.cost AS cost_units,
+    after_fill.realised AS realised_units,
     _fill.archive
 FROM _fill
 JOIN fill ON fill.archive = _fill.archive AND fill.seq = _fill.seq

@@ -3,43 +3,39 @@
 CREATE VIEW top AS
 WITH best AS (
     SELECT
-        seq, turn, time_ns, instrument, symbol,
-        bid, bid_ticks, bid_size, bid_size_lots, ask, ask_ticks, ask_size, ask_size_lots,
-        'quote' AS source, archive
-    FROM quote
-    UNION ALL BY NAME
+        seq, turn, time, instrument, bid, bid_size, ask, ask_size, 'quote' AS source, archive
+    FROM _quote
+    UNION ALL
     SELECT
-        event.seq, event.turn, event.time AS time_ns, event.instrument, step.name AS symbol,
-        decimal_of(event.bid, step.tick_num, step.tick_den) AS bid,
-        event.bid AS bid_ticks,
-        decimal_of(event.bid_size, step.lot_num, step.lot_den) AS bid_size,
-        event.bid_size AS bid_size_lots,
-        decimal_of(event.ask, step.tick_num, step.tick_den) AS ask,
-        event.ask AS ask_ticks,
-        decimal_of(event.ask_size, step.lot_num, step.lot_den) AS ask_size,
-        event.ask_size AS ask_size_lots,
-        'book' AS source,
-        event.archive
-    FROM _book_top AS event
-    LEFT JOIN _step AS step
-        ON step.archive = event.archive
-        AND step.instrument = event.instrument
-        AND event.seq >= step.from_seq
-        AND event.seq < step.until_seq
+        seq, turn, time, instrument, bid, bid_size, ask, ask_size, 'book' AS source, archive
+    FROM _book_top
 )
 SELECT
-    seq,
-    turn,
-    make_timestamp_ns(time_ns) AS time,
-    time_ns,
-    instrument,
-    symbol,
-    bid, bid_ticks, bid_size, bid_size_lots,
-    ask, ask_ticks, ask_size, ask_size_lots,
-    CASE WHEN bid_size_lots > 0 AND ask_size_lots > 0 THEN (bid + ask) / 2 END AS mid,
-    CASE WHEN bid_size_lots > 0 AND ask_size_lots > 0
-        THEN (ask - bid) / ((bid + ask) / 2) * 1e4
+    best.seq,
+    make_timestamp_ns(best.time) AS time,
+    decimal_of(best.bid, step.tick_num, step.tick_den) AS bid,
+    decimal_of(best.bid_size, step.lot_num, step.lot_den) AS bid_size,
+    decimal_of(best.ask, step.tick_num, step.tick_den) AS ask,
+    decimal_of(best.ask_size, step.lot_num, step.lot_den) AS ask_size,
+    CASE WHEN best.bid_size > 0 AND best.ask_size > 0
+        THEN decimal_of(best.bid + best.ask, step.tick_num, 2 * step.tick_den)
+    END AS mid,
+    CASE WHEN best.bid_size > 0 AND best.ask_size > 0
+        THEN (best.ask - best.bid) / ((best.bid + best.ask) / 2) * 1e4
     END AS spread_bps,
-    source,
-    archive
-FROM best;
+    step.name AS symbol,
+    best.source,
+    best.instrument,
+    best.turn,
+    best.time AS time_ns,
+    best.bid AS bid_ticks,
+    best.bid_size AS bid_size_lots,
+    best.ask AS ask_ticks,
+    best.ask_size AS ask_size_lots,
+    best.archive
+FROM best
+LEFT JOIN _step AS step
+    ON step.archive = best.archive
+    AND step.instrument = best.instrument
+    AND best.seq >= step.from_seq
+    AND best.seq < step.until_seq;

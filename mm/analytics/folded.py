@@ -1,0 +1,73 @@
+"""What SQL leaves to the engine's own folds: tables made only for questions that need them.
+
+The code that folds is imported with the first such question, for it brings the compiled kernels
+along, which take longer to load than most questions to answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from mm.log.archive import Archive
+
+TOP: Final = pa.schema(
+    [
+        (name, pa.int64())
+        for name in ("seq", "turn", "time", "instrument", "bid", "bid_size", "ask", "ask_size")
+    ]
+)
+"""Best bid and offer where no quotes say it: a row for each change, size 0 where there is none."""
+ORDERS: Final = pa.schema(
+    [
+        ("order_id", pa.string()),
+        ("status", pa.string()),
+        ("price", pa.int64()),
+        ("size", pa.int64()),
+        ("filled", pa.int64()),
+        ("closed_seq", pa.int64()),
+        ("closed_time", pa.int64()),
+    ]
+)
+"""What became of each order, and the event that closed it."""
+Fold = Callable[[Archive], pa.Table]
+
+
+def _book_top(archive: Archive) -> pa.Table:
+    from mm.analytics.book_top import book_top  # noqa: PLC0415  See above.
+
+    return book_top(archive)
+
+
+def _order_fold(archive: Archive) -> pa.Table:
+    from mm.analytics.order_fold import order_fold  # noqa: PLC0415  See above.
+
+    return order_fold(archive)
+
+
+FOLDS: Final[Mapping[str, tuple[Fold, pa.Schema, frozenset[str]]]] = {
+    "_book_top": (_book_top, TOP, frozenset({"top", "fills", "equity"})),
+    "_order_fold": (_order_fold, ORDERS, frozenset({"orders", "quotes_own"})),
+}
+"""Table, how it is made, its columns, and the views that need it."""
+
+
+def folded(archives: Sequence[Archive], asked: str | None) -> Iterator[tuple[str, pa.Table]]:
+    """The tables by name; those that a question `asked` does not need are empty."""
+    words = None if asked is None else set(re.findall(r"\w+", asked.lower()))
+    for name, (fold, schema, needed_by) in FOLDS.items():
+        needed = words is None or bool(words & needed_by)
+        yield name, joined(archives if needed else (), fold, schema)
+
+
+def joined(archives: Sequence[Archive], fold: Fold, schema: pa.Schema) -> pa.Table:
+    """One table of all archives, each row with the name of its own."""
+    tables = [schema.append(pa.field("archive", pa.string())).empty_table()]
+    for archive in archives:
+        table = fold(archive)
+        name = pa.array([archive.manifest.name] * len(table), pa.string())
+        tables.append(table.append_column("archive", name))
+    return pa.concat_tables(tables)
