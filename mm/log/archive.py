@@ -66,7 +66,8 @@ class Archive:
                 head = self._joined(head, span)
                 continue
             where = self._where(span)
-            for sealed in self._reader(span).turns(head):
+            head, turns = self._reader(span).turns(head, after)
+            for sealed in turns:
                 head = follow(head, sealed, where=where)
                 if sealed.turn.number > after:
                     yield sealed

@@ -21,6 +21,7 @@ import pyarrow as pa
 from mm.errors import LogDamaged, SequenceHole
 from mm.events.base import Body
 from mm.events.codec import decode, digest_of, encode
+from mm.events.units import TurnNumber
 from mm.events.vocabulary import tag_of
 from mm.log.chain import Head, Sealed
 from mm.log.columns import PLACE, TURNS, Ints, Rows, from_ints, has_places, table_of, to_ints
@@ -130,10 +131,16 @@ class SpanReader:
             if tag != TURNS and not has_places(table):
                 raise self._damaged(f"no file of {tag}: it does not say where its rows belong")
 
-    def turns(self, head: Head) -> Iterator[Sealed]:
-        """Every turn of the span, which follows `head`."""
+    def turns(self, head: Head, after: TurnNumber) -> tuple[Head, Iterator[Sealed]]:
+        """The turns of the span, which follows `head`, and the head that the first of them follows.
+
+        Blocks that end at or before `after` are stepped over: the file's hash vouches for them.
+        """
         turns, links = self._links(head)
-        return self._rebuilt(turns, links, self._tables)
+        numbers, starts = to_ints(turns["number"]), [start for start, _ in _blocks(turns)]
+        row = next((row for row in reversed(starts) if numbers[row] <= after + 1), 0)
+        head = _head_before(turns.slice(0, row), head) if row else head
+        return head, self._rebuilt(turns.slice(row), links[row:], self._tables)
 
     def order_turns(self, head: Head) -> Iterator[Sealed]:
         """Only the turns that touch orders or control; the rest is not even unpacked."""
@@ -222,6 +229,19 @@ class SpanReader:
 
 
 _ROW: Final = ("version", "number", "first", "time", "hash", "payload")
+
+
+def _head_before(turns: pa.Table, head: Head) -> Head:
+    """Where the log stands after these turns, which follow `head`."""
+    last = turns.slice(turns.num_rows - 1).to_pylist()[0]
+    touching = turns.filter(turns["orders"])["hash"]
+    return Head(
+        number=last["number"],
+        events=last["first"] + last["n_facts"] + last["n_decisions"] - 1,
+        at=last["time"],
+        hash=last["hash"],
+        orders_hash=touching[-1].as_py() if len(touching) else head.orders_hash,
+    )
 
 
 def _chosen(table: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:
