@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from mm.errors import LogUnavailable
-from mm.log.walk import sequence_of
-from mm.log.wire import ask
+from mm.errors import LogUnavailable, SequenceHole
+from mm.log.walk import REMEDY, sequence_of
+from mm.log.wire import NO_MESSAGE, ask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -43,10 +43,12 @@ async def span(
 ) -> AsyncIterator[list[Frame]]:
     """The messages from `first` to `last`, both included; what is missing is just not there.
 
-    Raises `LogUnavailable` when the server stays silent or away.
+    Raises `LogUnavailable` when the server stays silent or away, `SequenceHole` when it is silent
+    because it cannot read its own blocks.
     """
     done, failures = first - 1, 0
     while done < last:
+        await _require_connection(wire, stream, limits)
         consumer = _Consumer(wire, stream, limits)
         try:
             await consumer.start(done + 1)
@@ -61,17 +63,29 @@ async def span(
             await consumer.close()
         if done < last:
             failures += 1
-            await _recover(wire, stream, failures, limits)
+            await _recover(wire, stream, done + 1, failures, limits)
 
 
-async def _recover(wire: Wire, stream: str, failures: int, limits: PageLimits) -> None:
-    """Wait for the connection after an interruption."""
-    back = await wire.connection_within(limits.silence_seconds_max)
-    if failures >= limits.attempts_max or not back:
+async def _recover(wire: Wire, stream: str, wanted: int, failures: int, limits: PageLimits) -> None:
+    """After an interruption, see whether the next message is there at all."""
+    await _require_connection(wire, stream, limits)
+    if failures >= limits.attempts_max:
         raise LogUnavailable(
-            "the server stopped sending" if back else "the connection is down",
-            where=stream,
-            remedy="check the server, then try again",
+            "the server stopped sending", where=stream, remedy="check the server, then try again"
+        )
+    verb = f"STREAM.MSG.GET.{stream}"
+    if not await ask(wire.nc, verb, {"seq": wanted}, absent=NO_MESSAGE):
+        raise SequenceHole(
+            f"the turn at sequence {wanted} is missing: the server cannot read it",
+            where=f"{stream}, sequence {wanted}",
+            remedy=REMEDY,
+        )
+
+
+async def _require_connection(wire: Wire, stream: str, limits: PageLimits) -> None:
+    if not await wire.connection_within(limits.silence_seconds_max):
+        raise LogUnavailable(
+            "the connection is down", where=stream, remedy="check the server, then try again"
         )
 
 

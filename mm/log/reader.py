@@ -19,7 +19,7 @@ from mm.events.units import TurnNumber
 from mm.log.chain import START, Head, Sealed, advance, follow_orders, unseal
 from mm.log.pages import PageLimits, span
 from mm.log.walk import REMEDY, Walk, sequence_of, unaltered
-from mm.log.wire import ask, direct
+from mm.log.wire import NO_MESSAGE, ask, direct
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mm.log.wire import Wire
 
 DEFAULTS: Final = PageLimits()
-NO_MESSAGE: Final = 10037
 NO_STREAM: Final = 10059
 POLL_SECONDS: Final = 0.005
 
@@ -62,10 +61,14 @@ class Reader:
         return msgspec.convert(reply["state"], State)
 
     async def turn(self, number: int) -> Sealed | None:
-        """One turn with its links unchecked; None when it is not there."""
+        """One turn, its bytes checked but not its links; None when it is not there."""
         verb, body = f"STREAM.MSG.GET.{self.stream}", {"seq": number}
         reply = await ask(self._wire.nc, verb, body, absent=NO_MESSAGE)
-        return unseal(b64decode(reply["message"]["data"])) if reply else None
+        if not reply:
+            return None
+        message = reply["message"]
+        frame = b"", b64decode(message.get("hdrs", "")), b64decode(message.get("data", ""))
+        return unaltered(frame, f"{self.stream}, sequence {number}")
 
     async def head_at(self, number: TurnNumber) -> Head:
         """Where the log stood after this turn; raises `SequenceHole` when it is not there."""
@@ -84,10 +87,26 @@ class Reader:
         return msgspec.structs.replace(head, orders_hash=await self._orders_hash_at(number))
 
     async def _orders_hash_at(self, number: TurnNumber) -> bytes:
-        """The hash of the last turn up to this one that touched orders."""
-        body = {"multi_last": [self._orders_subject], "up_to_seq": number}
-        message = await direct(self._wire.nc, self.stream, body)
-        return digest_of(message) if message else NO_HASH
+        """The hash of the last turn up to this one that touched orders.
+
+        If that one was trimmed, the next of its kind names it; without a next one it ends the copy.
+        """
+        nc, subject = self._wire.nc, self._orders_subject
+        before = {"multi_last": [subject], "up_to_seq": number}
+        message = await direct(nc, self.stream, before)
+        if message is not None:
+            return digest_of(message)
+        message = await direct(nc, self.stream, {"seq": number + 1, "next_by_subj": subject})
+        if message is not None:
+            return unseal(message).turn.previous_orders
+        return await self._copy_end()
+
+    async def _copy_end(self) -> bytes:
+        """The hash of the last turn in the copy."""
+        reply = await ask(self._wire.nc, f"STREAM.INFO.{self.copy}", {})
+        last = msgspec.convert(reply["state"], State).last_seq
+        message = await direct(self._wire.nc, self.copy, {"seq": last}) if last else None
+        return NO_HASH if message is None else digest_of(message)
 
     async def turns(self, after: Head, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
         """The turns after a known head up to `last`, checked as `Log.read` demands."""

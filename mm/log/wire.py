@@ -29,9 +29,10 @@ Frame = tuple[bytes, bytes, bytes]
 Handler = Callable[[list[Frame]], None]
 """Takes what one read of the socket brought; it runs in nats-py's read loop: it must not raise."""
 
-API_SECONDS_MAX: Final = 5.0
+API_SECONDS_MAX: Final = 5
 UNSENT_BYTES_MAX: Final = 4 * 1024 * 1024
 POLL_SECONDS: Final = 0.005
+NO_MESSAGE: Final = 10037  # JetStream's own code for it.
 NO_RESPONDERS: Final = b"NATS/1.0 503"
 WITH_HEADERS: Final = ord("H")
 OURS: Final = (b"MSG ", b"HMSG ")
@@ -155,7 +156,6 @@ class Wire:
         inbox = self.nc.new_inbox()
         try:
             subscription = await self.nc.subscribe(f"{inbox}.*", cb=_never)
-            await self.nc.flush()  # `send` must not overtake it.
         except NatsError as error:
             raise _closed(error) from error
         sid = b"%d" % subscription._id  # noqa: SLF001  nats-py tells it to the server only.
@@ -166,6 +166,11 @@ class Wire:
             if not self.nc.is_closed:
                 await subscription.unsubscribe()
 
+        try:
+            await self.nc.flush(API_SECONDS_MAX)  # `send` must not overtake it.
+        except NatsError as error:
+            await close()
+            raise _closed(error) from error
         return inbox.encode() + b".", close
 
     def send(self, subject: bytes, reply: bytes, payload: bytes, headers: bytes = b"") -> bool:
@@ -233,7 +238,7 @@ async def attach(nc: Client) -> Wire:
     lane = nc._ps  # noqa: SLF001  The one place where nats-py keeps its parser.
     if not isinstance(lane, Lane):
         try:
-            await nc.flush()
+            await nc.flush(API_SECONDS_MAX)
         except NatsError as error:
             raise _closed(error) from error
         while nc._ps.buf:  # noqa: SLF001, ASYNC110  Half a frame belongs to the old parser.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from mm.errors import LogError, LogFull, LogUnavailable, StreamMismatch, WriterFenced
-from mm.log.wire import NO_RESPONDERS, ask
+from mm.log.wire import NO_MESSAGE, NO_RESPONDERS, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mm.log.wire import Frame, Wire
 
 RETRY_SECONDS: Final = 0.02
-NO_MESSAGE: Final = 10037
 WRONG_LAST_ID: Final = 10070
 WRONG_LAST_SEQUENCE: Final = 10071
 WRONG_STREAM: Final = 10060

@@ -16,7 +16,7 @@ import pytest
 
 from mm.errors import LogFull, LogUnavailable, StreamMismatch, WriterFenced
 from mm.events.units import TurnNumber
-from mm.log.connection import connect
+from mm.log.connection import close, connect
 from mm.log.jetstream import LogOptions
 from mm.log.mark import remembered
 from mm.log.server import EmbeddedServer
@@ -36,7 +36,7 @@ PAUSED = """
 import asyncio, sys
 from mm.errors import WriterFenced
 from mm.log.access import Access
-from mm.log.connection import connect
+from mm.log.connection import close, connect
 from mm.log.jetstream import JetStreamLog
 from tests.log.turns import DESK, market
 
@@ -97,7 +97,7 @@ async def test_a_turn_stands_where_its_number_says(server: EmbeddedServer) -> No
             assert message.data == sealed.payload
             assert message.subject == (DESK.orders_subject if touching else DESK.market_subject)
             assert (message.headers or {})["Nats-Msg-Id"] == sealed.id
-        await nc.close()
+        await close(nc)
 
 
 @pytest.mark.parametrize("window", ["2m", "0.1s"])

@@ -15,7 +15,7 @@ from mm.events.session import NoteTaken, TimerFired
 from mm.events.units import InstrumentId, Nanos, Seq
 from mm.events.vocabulary import KINDS
 from mm.log.chain import START, seal
-from mm.log.connection import connect
+from mm.log.connection import close, connect
 from mm.log.server import EmbeddedServer
 from mm.log.tap import NO_INSTRUMENT, Tap, kind_token, name_of, token
 from mm.log.wire import attach
@@ -64,8 +64,8 @@ async def test_observers_follow_events(tmp_path: Path, *, market: bool) -> None:
         tap = Tap(await attach(nc), "de.sk", market=market)
         tap.publish(turn)
         heard = [await seen.next_msg(5) for _ in range(4 if market else 3)]
-        await observer.close()
-        await nc.close()
+        await close(observer)
+        await close(nc)
     future, here = "instrument_defined", "binance%3ABTC%2FUSDT%3AUSDT"
     kinds = [f"{future}.{here}", "note.-", f"order_cancel_all.{here}"]
     kinds = ["timer.-", *kinds] if market else kinds
@@ -83,6 +83,6 @@ async def test_the_tap_drops_what_it_cannot_send(tmp_path: Path) -> None:
     async with EmbeddedServer(tmp_path / "store", sync="2m") as server:
         nc = await connect(server.access)
         tap = Tap(await attach(nc), "desk")
-        await nc.close()
+        await close(nc)
         tap.publish(seal(START, Nanos(1), [NoteTaken(who="me", text="x")], []).turn)
     assert (tap.published, tap.dropped) == (0, 1)

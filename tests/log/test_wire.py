@@ -11,7 +11,8 @@ import pytest
 from nats.aio.client import Client
 
 from mm.errors import LogUnavailable
-from mm.log.connection import connect
+from mm.log import wire as wire_module
+from mm.log.connection import close, connect
 from mm.log.server import EmbeddedServer
 from mm.log.wire import Frame, Lane, Wire, ask, attach, direct
 
@@ -48,7 +49,7 @@ async def wire(server: EmbeddedServer) -> AsyncIterator[Wire]:
     """A lane on a connection of its own."""
     nc = await connect(server.access)
     yield await attach(nc)
-    await nc.close()
+    await close(nc)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 1000, 65536, len(FRAMES)])
@@ -129,7 +130,7 @@ async def test_a_frame_in_flight_is_left_to_nats_py(
     nc = await connect(server.access)
     await nc.flush()
 
-    async def half_a_frame_comes() -> None:
+    async def half_a_frame_comes(_seconds: int) -> None:
         await nc._ps.parse(b"MSG nobody 99 3\r\nab")
 
     monkeypatch.setattr(nc, "flush", half_a_frame_comes)
@@ -155,6 +156,18 @@ async def test_a_closed_connection_is_unavailable(server: EmbeddedServer) -> Non
     for attempt in (wire.listen(print), attach(fresh), ask(nc, "INFO", {})):
         with pytest.raises(LogUnavailable):
             await attempt
+
+
+async def test_an_inbox_that_cannot_be_opened_leaves_nothing(
+    server: EmbeddedServer, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the server does not confirm the subscription, it is taken back."""
+    monkeypatch.setattr(wire_module, "API_SECONDS_MAX", 0.2)
+    os.kill(server.pid, signal.SIGSTOP)
+    with pytest.raises(LogUnavailable, match="flush timeout"):
+        await wire.listen(print)
+    os.kill(server.pid, signal.SIGCONT)
+    assert not wire._lane.handlers
 
 
 async def test_refusals_are_told_apart(wire: Wire) -> None:

@@ -10,7 +10,7 @@ from mm.events.session import NoteTaken, TimerFired
 from mm.events.units import InstrumentId, Nanos, Seq
 from mm.log import streams as declared
 from mm.log.chain import Head, Sealed, seal
-from mm.log.connection import LinkOptions, connect
+from mm.log.connection import LinkOptions, close, connect
 from mm.log.jetstream import DEFAULTS, JetStreamLog
 
 if TYPE_CHECKING:
@@ -56,4 +56,4 @@ async def opened(
         yield log
         await log.close()
     finally:
-        await nc.close()
+        await close(nc)

@@ -1,0 +1,211 @@
+"""Damage to what the server keeps is found at the start, by name, and nothing is repaired."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from mm.errors import ChainBroken, LogDamaged, SequenceHole, TailLost
+from mm.log.connection import close, connect
+from mm.log.jetstream import LogOptions
+from mm.log.pages import PageLimits
+from mm.log.server import EmbeddedServer, ServerOptions
+from mm.log.wire import ask
+from tests.log.turns import DESK, fill, market, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mm.log.chain import Head, Sealed
+
+TURNS = 300
+NAMED = re.compile(r"turns? \d+|sequence \d+|blocks of stream MM_test ")
+IMPATIENT = PageLimits(silence_seconds_max=0.5)
+
+
+def blocks(store: Path, stream: str) -> list[Path]:
+    """The stream's block files, in order."""
+    found = store.glob(f"jetstream/**/streams/{stream}/msgs/*.blk")
+    return sorted(found, key=lambda path: int(path.stem))
+
+
+async def log_of(path: Path, *, killed: bool, turns: int = TURNS) -> Head:
+    """Write a log and its mark, and end the server cleanly or not."""
+    async with EmbeddedServer(path / "store", sync="2m") as server:
+        async with opened(server, LogOptions(mark=path / "mark")) as log:
+            await fill(log, turns, "x" * 200)
+            await log._reader.copied(log.head, 10)
+        if killed:
+            os.kill(server.pid, signal.SIGKILL)
+            await server.exited()
+    return log.head
+
+
+async def reopen(path: Path, **options: Any) -> Head:
+    """Start a server on what is left, and open the log."""
+    options = {"mark": path / "mark", "copy_seconds_max": 3.0, "pages": IMPATIENT, **options}
+    limits = ServerOptions(start_seconds_max=5.0)
+    async with (
+        EmbeddedServer(path / "store", sync="2m", options=limits) as server,
+        opened(server, LogOptions(**options)) as log,
+    ):
+        return log.head
+
+
+async def read_orders(path: Path) -> list[Sealed]:
+    """Start a server on what is left, and read the copy of the orders' turns."""
+    async with (
+        EmbeddedServer(path / "store", sync="2m") as server,
+        opened(server, LogOptions(pages=IMPATIENT, copy_seconds_max=1.0)) as log,
+    ):
+        return [sealed async for sealed in log.read_orders()]
+
+
+def flip(block: Path, at: float) -> None:
+    """Flip one bit at this fraction of the file."""
+    data = bytearray(block.read_bytes())
+    data[int(len(data) * at)] ^= 1
+    block.write_bytes(data)
+
+
+def cut(block: Path, size: int) -> None:
+    """Cut bytes off the end."""
+    os.truncate(block, block.stat().st_size - size)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "bit flipped at the start": lambda block: flip(block, 0.001),
+    "bit flipped in the middle": lambda block: flip(block, 0.5),
+    "bit flipped near the end": lambda block: flip(block, 0.995),
+    "bit flipped so that nats-server never gets past it": lambda block: flip(block, 0.99),
+    "one byte cut off": lambda block: cut(block, 1),
+    "many bytes cut off": lambda block: cut(block, 5000),
+    "emptied": lambda block: os.truncate(block, 0),
+    "deleted": lambda block: block.unlink(),
+}
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_damage_to_a_block_is_named(tmp_path: Path, damage: str, *, killed: bool) -> None:
+    """Whatever happens to the block files, the log is not opened, and the error says where."""
+    await log_of(tmp_path, killed=killed)
+    DAMAGES[damage](blocks(tmp_path / "store", DESK.session.name)[-1])
+    with pytest.raises(LogDamaged) as caught:
+        await reopen(tmp_path)
+    assert re.search(r"turns? \d+|sequence \d+|blocks of stream MM_test ", str(caught.value)), (
+        caught.value
+    )
+
+
+async def test_damage_to_an_older_block_is_named(tmp_path: Path) -> None:
+    """A block that was closed and compressed long ago is looked at too."""
+    async with (
+        EmbeddedServer(tmp_path / "store", sync="2m") as server,
+        opened(server, LogOptions(mark=tmp_path / "mark")) as log,
+    ):
+        for _ in range(40):
+            noise = random.Random(log.head.number).randbytes(150_000).hex()
+            await log.append(market(log.head, noise))
+    first, *others = blocks(tmp_path / "store", DESK.session.name)
+    assert others
+    flip(first, 0.5)
+    with pytest.raises(LogDamaged, match=NAMED):
+        await reopen(tmp_path)
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("seed", range(100))
+async def test_damage_anywhere_is_named(tmp_path: Path, seed: int) -> None:
+    """One bit flipped or some bytes cut off, anywhere, after a stop or a kill: always caught."""
+    chance = random.Random(seed)
+    await log_of(tmp_path, killed=chance.random() < 0.5)
+    (block,) = blocks(tmp_path / "store", DESK.session.name)
+    if chance.random() < 0.7:
+        flip(block, chance.random())
+    else:
+        cut(block, chance.randrange(1, 2000))
+    with pytest.raises(LogDamaged):
+        await reopen(tmp_path)
+
+
+async def test_a_damaged_copy_is_named(tmp_path: Path) -> None:
+    """A hole in the copy of the orders' turns is found by whoever reads it."""
+    await log_of(tmp_path, killed=False)
+    flip(blocks(tmp_path / "store", DESK.orders.name)[-1], 0.3)
+    with pytest.raises(LogDamaged, match="MM_test_ORDERS"):
+        await read_orders(tmp_path)
+
+
+async def test_a_copy_that_stays_behind_is_named(tmp_path: Path) -> None:
+    """While the copy does not end as the log does, it is not believed."""
+    source = {"name": DESK.session.name, "filter_subject": "mm.test.nothing"}
+    orders = msgspec.structs.replace(
+        DESK.orders, config={**DESK.orders.config, "sources": [source]}
+    )
+    streams = msgspec.structs.replace(DESK, orders=orders)
+    options = LogOptions(copy_seconds_max=0.2)
+    async with EmbeddedServer(tmp_path / "store", sync="2m") as server:
+        async with opened(server, options, streams) as log:
+            await fill(log, 3)
+            with pytest.raises(TailLost, match=r"0\.2 s after"):
+                assert [sealed async for sealed in log.read_orders()] == []
+        with pytest.raises(TailLost, match="does not end as the log does"):
+            async with opened(server, options, streams):
+                pass
+
+
+async def test_a_stream_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    """Where a mark is, an absent stream is a loss, not a beginning."""
+    await log_of(tmp_path, killed=False, turns=5)
+    async with EmbeddedServer(tmp_path / "store", sync="2m") as server:
+        nc = await connect(server.access)
+        await ask(nc, f"STREAM.DELETE.{DESK.session.name}", {})
+        for _ in range(2):
+            with pytest.raises(TailLost, match="turn 5 was acknowledged"):
+                async with opened(server, LogOptions(mark=tmp_path / "mark")):
+                    pass
+        await close(nc)
+
+
+async def test_an_emptied_stream_is_a_loss(tmp_path: Path) -> None:
+    """Purged, or deleted and begun anew: the mark remembers more."""
+    mark = LogOptions(mark=tmp_path / "mark")
+    await log_of(tmp_path, killed=False, turns=9)
+    async with EmbeddedServer(tmp_path / "store", sync="2m") as server:
+        nc = await connect(server.access)
+        await ask(nc, f"STREAM.PURGE.{DESK.session.name}", {})
+        with pytest.raises(SequenceHole, match="turns 1 to 9 are missing at the beginning"):
+            async with opened(server):
+                pass
+        with pytest.raises(LogDamaged, match=r"turns? .*9"):
+            async with opened(server, mark):
+                pass
+        await ask(nc, f"STREAM.DELETE.{DESK.session.name}", {})
+        await ask(nc, f"STREAM.DELETE.{DESK.orders.name}", {})
+        async with opened(server) as log:
+            await fill(log, 8)
+        with pytest.raises(TailLost, match="1 acknowledged turn is lost"):
+            async with opened(server, mark):
+                pass
+        async with opened(server) as log:
+            await fill(log, 5)
+        with pytest.raises(ChainBroken, match="this is another log"):
+            async with opened(server, mark):
+                pass
+        await close(nc)
+
+
+async def test_an_undamaged_log_opens(tmp_path: Path) -> None:
+    """The same road without damage leads back to the same head, after a stop and after a kill."""
+    for killed in (False, True):
+        path = tmp_path / str(killed)
+        path.mkdir()
+        assert await log_of(path, killed=killed) == await reopen(path)
