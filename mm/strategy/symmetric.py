@@ -18,6 +18,8 @@ from mm.strategy.base import Level, MarketView, Take, Wakes, Wanted, nothing
 from mm.strategy.fair_value import FairValue, fair_value
 
 BPS: Final = 10_000.0
+APART_MIN: Final = 1e-3
+"""Ticks from the reservation price to a quote: below a float's resolution both sides would meet."""
 
 
 class Anchor(msgspec.Struct, frozen=True, array_like=True):
@@ -112,7 +114,8 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
         levels: list[Level] = []
         for level in range(self.levels):
             distance = self.half_spread_bps + level * self.level_spacing_bps
-            exact = self.reservation(anchor) - side * distance * anchor.fair / BPS
+            apart = max(distance * anchor.fair / BPS, APART_MIN)
+            exact = self.reservation(anchor) - side * apart
             price = passive(side, round_price(side, exact), view.book)
             if levels and (levels[-1].price - price) * side <= 0:
                 price = Ticks(levels[-1].price - side)  # Levels never share a price.
