@@ -234,13 +234,14 @@ _ROW: Final = ("version", "number", "first", "time", "hash", "payload")
 def _head_before(turns: pa.Table, head: Head) -> Head:
     """Where the log stands after these turns, which follow `head`."""
     last = turns.slice(turns.num_rows - 1).to_pylist()[0]
-    touching = turns.filter(turns["orders"])["hash"]
+    touching = np.flatnonzero(turns["orders"].to_pylist())
+    orders = turns["hash"][int(touching[-1])].as_py() if len(touching) else head.orders_hash
     return Head(
         number=last["number"],
         events=last["first"] + last["n_facts"] + last["n_decisions"] - 1,
         at=last["time"],
         hash=last["hash"],
-        orders_hash=touching[-1].as_py() if len(touching) else head.orders_hash,
+        orders_hash=orders,
     )
 
 
