@@ -46,6 +46,8 @@ class Follower:
 
         Raises `LogUnavailable` when the server went away and the session had not ended.
         """
+        last = await self._reader.turn(self._head.number)
+        self._ended = last is not None and _ends(last)
         while await self._alive():
             async with closing(self._more()) as more:
                 async for sealed in more:
@@ -79,7 +81,7 @@ class Follower:
     def _take(self, sealed: Sealed) -> None:
         self._head = advance(self._head, sealed)
         if sealed.turn.previous_orders:
-            self._ended = any(isinstance(fact, SessionEnded) for fact in sealed.turn.facts)
+            self._ended = _ends(sealed)
 
     async def _alive(self) -> bool:
         """Whether the server runs, or is about to run again."""
@@ -98,3 +100,7 @@ class Follower:
         if archive is not None and archive.head.number > self._head.number:
             async for sealed in attentive(archive.turns(self._head.number)):
                 yield sealed
+
+
+def _ends(sealed: Sealed) -> bool:
+    return any(isinstance(fact, SessionEnded) for fact in sealed.turn.facts)

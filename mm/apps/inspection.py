@@ -8,36 +8,28 @@ the log is whole and what the archive still holds.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from mm.apps.reading import (
-    PAGES,
-    Served,
-    archive_of,
-    attentive,
-    closing,
-    copy_state,
-    serving,
-)
+from mm.apps.reading import archive_of, attentive, closing
 from mm.apps.sessions import DeskFiles, is_archive
 from mm.errors import ChainBroken, LogDamaged, SequenceHole, SessionError, TailLost
 from mm.events.units import TurnNumber
 from mm.log.archive import Archive
 from mm.log.chain import START, Head, Sealed, advance
 from mm.log.mark import remembered
-from mm.log.pages import span
 from mm.log.walk import ID, sequence_of
-from mm.log.wire import Frame
+
+if TYPE_CHECKING:
+    from mm.apps.serving import Served
+    from mm.log.wire import Frame
 
 PATIENCE_SECONDS: Final = 30.0
 """How long the copy may lag behind the stream."""
-POLL_SECONDS: Final = 0.01
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +89,8 @@ class Inspection:
             self._take(sealed)
 
     async def _with_stream(self) -> None:
+        from mm.apps.serving import serving  # noqa: PLC0415  An archive needs no server's client.
+
         try:
             async with serving(self._path) as served, closing(self._archived):
                 self._running = served.running
@@ -108,7 +102,7 @@ class Inspection:
     async def _side_by_side(self, served: Served) -> None:
         async with (
             closing(self._turns(served)) as turns,
-            closing(copied(served)) as copy,
+            closing(served.copied(PATIENCE_SECONDS)) as copy,
         ):
             async for sealed in turns:
                 if sealed.turn.previous_orders:
@@ -219,20 +213,3 @@ def _files(archive: Archive) -> Files:
     return Files(
         turns=archive.head.number, files=len(files), bytes=sum(file.bytes for file in files)
     )
-
-
-async def copied(served: Served) -> AsyncIterator[Frame]:
-    """The copy of the turns that touch orders; it may lag, so the end is waited for a while."""
-    wire, stream = served.wire, served.reader.copy
-    clock = asyncio.get_running_loop().time
-    done, deadline = 0, clock() + PATIENCE_SECONDS
-    while clock() < deadline:
-        last = (await copy_state(wire, stream)).last_seq
-        if last <= done:
-            await asyncio.sleep(POLL_SECONDS)
-            continue
-        async with closing(span(wire, stream, done + 1, last, PAGES)) as pages:
-            async for page in pages:
-                for frame in page:
-                    yield frame
-        done, deadline = last, clock() + PATIENCE_SECONDS

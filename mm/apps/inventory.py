@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from mm.apps.reading import serving
 from mm.apps.sessions import DeskFiles, all_sessions, is_archive
 from mm.errors import LogDamaged, LogError, NewerVersion, SessionError
 from mm.events.units import TurnNumber
@@ -140,6 +139,8 @@ def _running(known: Entry, path: Path, archive: Archive | None) -> Entry:
 
 async def _asked(path: Path) -> tuple[int, Head]:
     """The time of the first turn, and where the log stands, from the server that runs."""
+    from mm.apps.serving import serving  # noqa: PLC0415  Most entries need no server's client.
+
     async with serving(path) as served:
         first = await served.reader.turn(served.state.first_seq)
         head = await served.reader.head_at(TurnNumber(served.state.last_seq))

@@ -14,7 +14,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -25,33 +25,20 @@ from mm.events.codec import decode_event
 from mm.events.instrument import InstrumentDefined
 from mm.events.turn import records
 from mm.events.units import Seq, TurnNumber
-from mm.log import access, streams
+from mm.log import access
 from mm.log.archive import Archive
 from mm.log.chain import START, Head, Sealed, unseal
 from mm.log.columns import PLACE, Rows, to_ints
-from mm.log.connection import LinkOptions, close, connect
 from mm.log.mark import remembered
-from mm.log.pages import PageLimits, span
-from mm.log.reader import Reader, State
-from mm.log.server import EmbeddedServer, observe
-from mm.log.wire import Frame, Wire, ask, attach
+from mm.log.server import observe
+
+if TYPE_CHECKING:
+    from mm.apps.serving import Served
 
 T = TypeVar("T")
-LINK: Final = LinkOptions()
-PAGES: Final = PageLimits()
 YIELD_TURNS: Final = 256
 """Archived turns between two looks at what else is to be done, such as Ctrl-C."""
 DEFINITION: Final = b"instrument.defined"
-
-
-class Served(NamedTuple):
-    """A desk's log on a server, to read."""
-
-    wire: Wire
-    reader: Reader
-    state: State
-    running: bool
-    external: bool
 
 
 class Reading:
@@ -96,7 +83,7 @@ class Reading:
             async for sealed in attentive(self.archive.order_turns()):
                 yield sealed
         if self.served is not None:
-            async for frame in self._copied():
+            async for frame in self.served.copied():
                 sealed = unseal(frame[2])
                 if sealed.turn.number > self.joint.number:
                     yield sealed
@@ -122,20 +109,10 @@ class Reading:
         for number, defined in _archived_definitions(self.archive):
             found.define(number, defined)
         if self.served is not None:
-            async for frame in self._copied():
+            async for frame in self.served.copied():
                 if DEFINITION in frame[2]:
                     learn(found, unseal(frame[2]))
         return found
-
-    async def _copied(self) -> AsyncIterator[Frame]:
-        """The copy of the turns that touch orders, as far as it has come."""
-        assert self.served is not None, "there is a copy where there is a server"
-        wire, stream = self.served.wire, self.served.reader.copy
-        last = (await copy_state(wire, stream)).last_seq
-        async with closing(span(wire, stream, 1, last, PAGES)) as pages:
-            async for page in pages:
-                for frame in page:
-                    yield frame
 
 
 @asynccontextmanager
@@ -153,11 +130,6 @@ def learn(instruments: Instruments, sealed: Sealed) -> None:
     for record in records(sealed.turn):
         if isinstance(record.event, InstrumentDefined):
             instruments.define(record.number, record.event)
-
-
-async def copy_state(wire: Wire, stream: str) -> State:
-    """What the server says a stream holds; raises `LogUnavailable`."""
-    return msgspec.convert((await ask(wire.nc, f"STREAM.INFO.{stream}", {}))["state"], State)
 
 
 async def attentive(turns: Iterator[Sealed]) -> AsyncIterator[Sealed]:
@@ -202,6 +174,8 @@ async def opened(path: Path) -> AsyncIterator[Reading]:
     if archive is not None and (is_archive(path) or _holds_all(archive, DeskFiles(path))):
         yield Reading(path, archive, None, archive.head)
         return
+    from mm.apps.serving import serving  # noqa: PLC0415  An archive needs no server's client.
+
     async with serving(path) as served:
         head = archive.head if archive is not None else START
         if served.state.last_seq > head.number:
@@ -225,44 +199,3 @@ def _holds_all(archive: Archive, files: DeskFiles) -> bool:
         return access.from_environment(os.environ) is None
     mark = remembered(files.mark)
     return mark is not None and mark.hash == archive.head.hash
-
-
-@asynccontextmanager
-async def serving(path: Path) -> AsyncIterator[Served]:
-    """A desk's log on the server that has it: running, named by NATS_URL, or started for this."""
-    files = DeskFiles(path)
-    running = observe(files.store)
-    external = None if files.store.is_dir() else access.from_environment(os.environ)
-    way = running or external
-    if way is not None:
-        async with _connected(way, files, running=running is not None) as served:
-            yield served._replace(external=running is None)
-        return
-    if not files.store.is_dir():
-        raise SessionError(
-            "this desk has no log", where=str(path), remedy="`mm log ls` lists sessions"
-        )
-    async with (
-        EmbeddedServer(files.store) as server,
-        _connected(server.access, files, running=False) as served,
-    ):
-        yield served
-
-
-@asynccontextmanager
-async def _connected(
-    way: access.Access, files: DeskFiles, *, running: bool
-) -> AsyncIterator[Served]:
-    nc = await connect(way, LINK)
-    try:
-        wire = await attach(nc)
-        reader = Reader(wire, streams.load(files.root.resolve().name))
-        if not await reader.exists():
-            raise SessionError(
-                f"the server has no log of desk {files.root.name}",
-                where=str(files.root),
-                remedy="check the desk's name; `mm log ls` lists sessions",
-            )
-        yield Served(wire, reader, await reader.state(), running, external=False)
-    finally:
-        await close(nc)

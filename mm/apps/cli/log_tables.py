@@ -99,12 +99,12 @@ def show_statistics(found: LogStatistics, seconds: float) -> None:
     out.print(f"  turn bytes   {_spread(found.turn_bytes)}")
     out.print(f"  market       {_subject(found.market)}")
     out.print(f"  orders       {_subject(found.orders)}")
+    venues = {each.symbol.partition(":")[0] for each in found.kinds if each.symbol}
     rows = [
         (
             each.kind,
-            each.symbol,
+            each.symbol.rpartition(":")[2] if len(venues) == 1 else each.symbol,
             each.events,
-            f"{each.events_share:.1%}",
             each.updates,
             f"{each.events_per_second:,.2f}",
             size(each.bytes),
@@ -112,7 +112,7 @@ def show_statistics(found: LogStatistics, seconds: float) -> None:
         )
         for each in found.kinds
     ]
-    columns = ("kind", "instrument", "events", "share", "updates", "events/s", "size", "of bytes")
+    columns = ("kind", "instrument", "events", "updates", "events/s", "size", "of bytes")
     table("", columns, rows)
     err.print(f"[dim]counted in {seconds:.2f} s: {rate:,.0f} events/s[/]")
 

@@ -103,9 +103,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for index, column in enumerate(columns):
         texts = [row[index].plain for row in cells]
         numeric = bool(texts) and all(map(_NUMBER.fullmatch, texts))
-        whole = not any(" " in text for text in texts) or numeric
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        grid.add_column(column, justify=justify, overflow="fold", no_wrap=whole)
+        least = max(map(len, texts)) if numeric else None  # Half a number is a wrong one.
+        grid.add_column(column, justify=justify, overflow="fold", min_width=least)
     for row in cells:
         grid.add_row(*row)
     if not out.is_terminal:
