@@ -128,7 +128,7 @@ class Pit:
             for order in own.at(price):
                 for level, available in opposite.offers(-side * price):
                     opposite.take(level, self.make(at, order, min(available, order.leaves)))
-                    if not order.leaves:
+                    if order.order_id not in self.orders:
                         break
 
     def trade(self, at: Nanos, event: TradePrinted) -> None:

@@ -237,6 +237,16 @@ def test_a_resting_reduce_only_order_never_opens() -> None:
     assert paper.position().size == 0
 
 
+def test_a_reduce_only_order_ends_in_the_middle_of_a_crossing_book() -> None:
+    """Two bids come to meet it; the first one closes the position, the second is not for it."""
+    paper = Paper()
+    paper.gets(market("in", BUY, 2), placed("x", SELL, 103, 2, reduce_only=True))
+    paper.gets(ioc("out", SELL, 100, 1))
+    told = paper.hears(depth((104, 1, 103, 5), (101, 0, 102, 0)))
+    assert fills(told) == [("x", 103, 1)]
+    assert ended(told) == (CancelReason.VENUE, 1)
+
+
 @pytest.mark.parametrize(
     ("intent", "reason"),
     [
