@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from mm.events.market import BookDelta, QuoteUpdated, TradePrinted
 from mm.events.orders import (
+    AmendRejected,
     CancelRejected,
     OrderAcked,
+    OrderAmended,
     OrderCanceled,
     OrderRejected,
     OrderSubmitted,
@@ -21,6 +23,16 @@ from mm.projections.base import Routes
 
 BUCKETS: Final = 64
 WAITING_MAX: Final = 10_000
+Answer = OrderAcked | OrderRejected | OrderAmended | AmendRejected | OrderCanceled | CancelRejected
+ANSWERS: Final[dict[type, str]] = {
+    OrderAcked: "place",
+    OrderRejected: "place",
+    OrderAmended: "amend",
+    AmendRejected: "amend",
+    OrderCanceled: "cancel",
+    CancelRejected: "cancel",
+}
+"""The command that each answers; an order may have several under way at once."""
 
 
 class Histogram:
@@ -36,7 +48,7 @@ class Histogram:
         if nanos < 0:
             self.negative += 1
         else:
-            self.buckets[nanos.bit_length()] += 1
+            self.buckets[min(nanos.bit_length(), BUCKETS - 1)] += 1
 
     @property
     def count(self) -> int:
@@ -44,8 +56,10 @@ class Histogram:
         return sum(self.buckets) + self.negative
 
     def quantile(self, share: float) -> int:
-        """Upper bound of the bucket in which the quantile lies; 0 when empty."""
+        """Upper bound of the bucket in which the quantile lies; 0 when empty or negative."""
         wanted, seen = share * self.count, self.negative
+        if seen and seen >= wanted:
+            return 0
         for bucket, count in enumerate(self.buckets):
             seen += count
             if count and seen >= wanted:
@@ -63,7 +77,7 @@ class Latency:
         self.feed = Histogram()
         self.inbox = Histogram()
         self.round_trip = Histogram()
-        self._waiting: OrderedDict[OrderId, Nanos] = OrderedDict()
+        self._waiting: OrderedDict[tuple[OrderId, str], Nanos] = OrderedDict()
 
     def routes(self) -> Routes:
         """Market data and answers by type."""
@@ -72,10 +86,7 @@ class Latency:
             TradePrinted: self._heard,
             BookDelta: self._heard,
             OrderSubmitted: self._submitted,
-            OrderAcked: self._answered,
-            OrderRejected: self._answered,
-            OrderCanceled: self._answered,
-            CancelRejected: self._answered,
+            **dict.fromkeys(ANSWERS, self._answered),
         }
 
     def _heard(self, event: QuoteUpdated | TradePrinted | BookDelta, record: Record) -> None:
@@ -84,23 +95,20 @@ class Latency:
         self.inbox.add(record.at - event.received)
 
     def _submitted(self, event: OrderSubmitted, _record: Record) -> None:
-        self._waiting[event.order_id] = event.sent
+        self._waiting[event.order_id, event.command] = event.sent
         if len(self._waiting) > WAITING_MAX:
             self._waiting.popitem(last=False)
 
-    def _answered(
-        self,
-        event: OrderAcked | OrderRejected | OrderCanceled | CancelRejected,
-        _record: Record,
-    ) -> None:
-        sent = self._waiting.pop(event.order_id, None)
+    def _answered(self, event: Answer, _record: Record) -> None:
+        sent = self._waiting.pop((event.order_id, ANSWERS[type(event)]), None)
         if sent is not None:
             self.round_trip.add(event.received - sent)
 
     def dump(self) -> Any:
         """Counts of every hop, and the commands still unanswered."""
         hops = (self.feed, self.inbox, self.round_trip)
-        return [(hop.buckets, hop.negative) for hop in hops], list(self._waiting.items())
+        waiting = [(*key, sent) for key, sent in self._waiting.items()]
+        return [(hop.buckets, hop.negative) for hop in hops], waiting
 
     def load(self, dumped: Any) -> None:
         """Restore what `dump` gave."""
@@ -109,4 +117,4 @@ class Latency:
             (self.feed, self.inbox, self.round_trip), hops, strict=True
         ):
             hop.buckets, hop.negative = list(buckets), negative
-        self._waiting = OrderedDict((order, sent) for order, sent in waiting)
+        self._waiting = OrderedDict(((order, command), sent) for order, command, sent in waiting)
