@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,12 +12,15 @@ import pytest
 
 from mm.apps import outage
 from mm.apps.clock import FeedClock, PacedClock, WallWatch
+from mm.apps.config import build
 from mm.apps.outage import Outage
+from mm.apps.runner import Runner
 from mm.apps.sending import leaving
 from mm.engine.core import Engine
 from mm.engine.verify import verify
 from mm.errors import LogError, LogFull, LogUnavailable, WriterFenced
 from mm.events.account import AccountReconciled
+from mm.events.market import BookDelta, QuoteUpdated
 from mm.events.orders import (
     AmendOrder,
     CancelAll,
@@ -34,13 +38,15 @@ from mm.events.session import (
     SessionEnded,
     SessionStarted,
     StopRequested,
+    TimerFired,
     TradingHalted,
 )
-from mm.events.turn import TURN_FACTS_MAX
-from mm.events.units import MILLIS, SECONDS, Nanos
+from mm.events.turn import TURN_EVENTS_MAX, TURN_FACTS_MAX
+from mm.events.units import MILLIS, SECONDS, Nanos, Seq
 from mm.gateways.base import Message
 from mm.log.chain import Sealed
 from tests.apps.stage import START, Stage, plain
+from tests.build import BTC, BUY, SELL, cancel, placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +137,15 @@ async def test_cancels_leave_before_places() -> None:
         mixed += len(set(kinds)) == 2
         assert kinds == sorted(kinds, reverse=True)
     assert mixed > 5, "the market did not make the maker requote"
+
+
+def test_what_adds_risk_leaves_last() -> None:
+    """Whatever the order of the decisions, cancels are first; among equals the order stays."""
+    first, second = placed("a", BUY, 10, 1), placed("b", SELL, 12, 1)
+    pull = CancelAll(instrument=BTC, cause=Seq(1), reason="test")
+    refused = StopRequested(who="not", reason="an intent")
+    mixed: Any = (first, cancel("c"), refused, second, pull)
+    assert leaving(mixed) == [cancel("c"), pull, first, second]
 
 
 async def test_the_session_replays() -> None:
@@ -269,6 +284,8 @@ async def test_a_refused_turn_ends_the_session(error: LogError) -> None:
     else:
         assert after
         assert all(isinstance(each, CancelOrder) for each in after)
+    refused = stage.log.offered[-1]
+    assert [each.hash for each in stage.log.offered].count(refused.hash) == 1
 
 
 async def test_a_stop_is_orderly() -> None:
@@ -313,7 +330,7 @@ async def test_the_feed_ends_the_session() -> None:
 
 async def test_cancels_nobody_answers_do_not_hold_up_the_end() -> None:
     """Without timer, feed and answers the end comes when the patience for it is spent."""
-    stage = Stage(messages=200, refresh="1h")
+    stage = Stage(messages=200, refresh="0s")
     deaf = stage.venue
     gateway: Any = stage.runner._gateway
     gateway.poll = lambda _at: ()
@@ -333,6 +350,7 @@ async def test_a_fault_halts() -> None:
     (fault,) = [each for each in stage.decisions if isinstance(each, EngineFaulted)]
     assert fault.error == "ZeroDivisionError"
     assert stage.runner.faulted.startswith("ZeroDivisionError")
+    assert stage.runner.reason == "engine faulted"
     at = next(index for index, sealed in enumerate(stage.turns) if fault in sealed.turn.decisions)
     assert stage.turns[at].turn.facts, "the facts of that turn are on the log"
     decided = stage.turns[at].turn.decisions
@@ -384,23 +402,38 @@ async def test_a_fault_while_hearing_forgets_no_fact() -> None:
     """The facts behind the one that raised are on the log, so the state has them too."""
     stage = Stage(messages=300)
     raised: list[int] = []
+    followed = {
+        fact.last
+        for message in stage.messages
+        for fact, behind in pairwise(message.facts)
+        if isinstance(fact, BookDelta) and isinstance(behind, QuoteUpdated)
+    }
 
     def raising(event: Any, record: Any) -> None:
-        if not raised and stage.engine.state.orders.live:
+        if not raised and event.last in followed and stage.engine.state.orders.live:
             raised.append(record.number)
             raise ZeroDivisionError("in a watch")
         quoted(event, record)
 
     watches: Any = stage.engine._watches
-    kind = next(each for each in watches if each.__name__ == "BookDelta")
-    quoted, watches[kind] = watches[kind], raising
+    quoted, watches[BookDelta] = watches[BookDelta], raising
+    live: list[dict[str, str]] = []
+
+    def look(sealed: Sealed, _timing: Timing) -> None:
+        if any(isinstance(each, EngineFaulted) for each in sealed.turn.decisions):
+            live.append(stage.engine.state.digests())
+
+    stage.runner.on_turn.append(look)
     await stage.play()
-    assert raised
-    assert [each for each in stage.decisions if isinstance(each, EngineFaulted)]
     folded = Engine()
     for sealed in stage.turns:
         folded.fold(sealed.turn)
+        if any(isinstance(each, EngineFaulted) for each in sealed.turn.decisions):
+            behind = sealed.turn.first + len(sealed.turn.facts) - 1 - raised[0]
+            assert behind > 0, "no fact came after the one that raised"
+            assert [folded.state.digests()] == live
     assert folded.state.digests() == stage.engine.state.digests()
+    assert live
 
 
 async def test_time_never_runs_back() -> None:
@@ -413,6 +446,24 @@ async def test_time_never_runs_back() -> None:
     stage.messages = back
     await stage.play()
     times = [sealed.turn.at for sealed in stage.turns]
+    assert times == sorted(times)
+    assert reproduced(stage)
+
+
+async def test_a_log_ahead_of_the_clock_holds_time() -> None:
+    """The wall clock was set back between two sessions: log time waits until it is passed."""
+    stage = Stage(messages=60)
+    await stage.play()
+    before = len(stage.turns)
+    again = Stage(messages=60, clock=FeedClock(Nanos(START - 3600 * SECONDS)))
+    engine = Engine()
+    for sealed in stage.turns:
+        engine.fold(sealed.turn)
+    gateway = again.runner._gateway
+    again.runner = Runner(stage.log, engine, gateway, again.clock, again.inbox)
+    await again.play()
+    times = [sealed.turn.at for sealed in stage.turns]
+    assert len(times) > before + 10
     assert times == sorted(times)
     assert reproduced(stage)
 
@@ -484,19 +535,22 @@ async def test_a_long_account_report_takes_several_turns() -> None:
 
 
 async def test_many_desks_fit_a_turn() -> None:
-    """Sixty strategies whose timers fire together and whose reasons change together fit turns."""
-    stage = Stage(messages=400)
+    """Sixty desks whose timers fire and whose reasons change in a turn full of facts still fit."""
+    stage = Stage(messages=900, clock=PacedClock(START, speed=100.0))
     maker = plain()["strategies"]["maker"]
     crowd = {f"m{number}": {**maker, "order_size": 0.001} for number in range(60)}
-    stage.config = msgspec.convert(
-        {**msgspec.json.decode(stage.config.as_json()), "strategies": crowd},
-        type(stage.config),
-        dec_hook=lambda kind, value: kind(value),
-        strict=False,
-    )
+    stage.config = build({**plain(), "strategies": crowd}, {}, {}, where="test")
+    stop_at(stage, lambda sealed: sealed.turn.number == 7)
     await stage.play()
-    assert max(sealed.turn.size for sealed in stage.turns) <= 256
-    assert max(len(sealed.turn.facts) for sealed in stage.turns) <= TURN_FACTS_MAX
+    sizes = [sealed.turn.size for sealed in stage.turns]
+    full = [
+        sealed
+        for sealed in stage.turns
+        if len(sealed.turn.facts) == TURN_FACTS_MAX and isinstance(sealed.turn.facts[0], TimerFired)
+    ]
+    assert full, "no turn was full of timers and market data"
+    assert max(sizes) <= TURN_EVENTS_MAX
+    assert max(len(sealed.turn.facts) for sealed in stage.turns) == TURN_FACTS_MAX
     assert reproduced(stage)
 
 
