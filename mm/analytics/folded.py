@@ -6,8 +6,7 @@ along, which take longer to load than most questions to answer.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -48,19 +47,11 @@ def _order_fold(archive: Archive) -> pa.Table:
     return order_fold(archive)
 
 
-FOLDS: Final[Mapping[str, tuple[Fold, pa.Schema, frozenset[str]]]] = {
-    "_book_top": (_book_top, TOP, frozenset({"top", "fills", "equity"})),
-    "_order_fold": (_order_fold, ORDERS, frozenset({"orders", "quotes_own"})),
+FOLDS: Final[Mapping[str, tuple[Fold, pa.Schema]]] = {
+    "_book_top": (_book_top, TOP),
+    "_order_fold": (_order_fold, ORDERS),
 }
-"""Table, how it is made, its columns, and the views that need it."""
-
-
-def folded(archives: Sequence[Archive], asked: str | None) -> Iterator[tuple[str, pa.Table]]:
-    """The tables by name; those that a question `asked` does not need are empty."""
-    words = None if asked is None else set(re.findall(r"\w+", asked.lower()))
-    for name, (fold, schema, needed_by) in FOLDS.items():
-        needed = words is None or bool(words & needed_by)
-        yield name, joined(archives if needed else (), fold, schema)
+"""Table, how it is made, and its columns."""
 
 
 def joined(archives: Sequence[Archive], fold: Fold, schema: pa.Schema) -> pa.Table:

@@ -16,7 +16,8 @@ import pyarrow as pa
 from pyarrow import dataset
 
 from mm.analytics import kinds
-from mm.analytics.folded import folded, joined
+from mm.analytics.catalog import needed, statements
+from mm.analytics.folded import FOLDS, joined
 from mm.analytics.statements import sections, statement
 from mm.errors import Interrupted, QueryError, SessionError
 from mm.events.vocabulary import KINDS
@@ -25,19 +26,6 @@ from mm.log.columns import TURNS
 from mm.log.spans import TURN_COLUMNS
 
 Connection = duckdb.DuckDBPyConnection
-DERIVED: Final = (
-    "turns",
-    "top",
-    "fill_once",
-    "fills",
-    "orders",
-    "position",
-    "account_money",
-    "equity",
-    "quotes_own",
-    "latency",
-)
-"""Views over views, each after those that it asks."""
 QUESTIONS: Final = (
     duckdb.StatementType.SELECT,
     duckdb.StatementType.EXPLAIN,
@@ -62,7 +50,7 @@ def find_archive(path: Path | str) -> Path:
 def connect(paths: Path | str | Sequence[Path | str], *, asked: str | None = None) -> Connection:
     """Open archives or sessions for questions; every view has a column `archive`.
 
-    With `asked`, the one question that will be put, only what it needs is folded. Raises
+    With `asked`, the one question that will be put, only what it needs is laid out. Raises
     `SessionError` where there is no archive, `LogDamaged` where a file is not what was written.
     """
     several = [paths] if isinstance(paths, Path | str) else list(paths)
@@ -71,16 +59,16 @@ def connect(paths: Path | str | Sequence[Path | str], *, asked: str | None = Non
         archive.check_files()
     connection = duckdb.connect(":memory:")
     connection.execute(statement("macros"))
-    for tag in (*KINDS, TURNS):
-        _lay(connection, tag, archives)
     _know(connection, "kinds", joined(archives, kinds.counts, kinds.COUNTS))
-    for name, table in folded(archives, asked):
-        _know(connection, name, table)
-    connection.execute(statement("instrument_step"))
-    for tag in KINDS:
-        connection.execute(kinds.view(tag))
-    for name in DERIVED:
-        connection.execute(statement(name))
+    wanted = needed(asked)
+    for tag in (*KINDS, TURNS):
+        if kinds.source(tag) in wanted:
+            _lay(connection, tag, archives)
+    for name, (fold, schema) in FOLDS.items():
+        _know(connection, name, joined(archives if name in wanted else (), fold, schema))
+    for name, text in statements().items():
+        if text and name in wanted:
+            connection.execute(text)
     connection.execute(statement("settings"))
     return connection
 
@@ -95,9 +83,7 @@ def ask(connection: Connection, sql: str, *, rows_max: int | None = None) -> pa.
     except duckdb.InterruptException:
         raise Interrupted("interrupted") from None
     except duckdb.Error as error:
-        raise QueryError(
-            str(error).strip(), where=sql.strip(), remedy=_remedy(connection, error)
-        ) from error
+        raise QueryError(str(error).strip(), where=sql.strip(), remedy=_remedy(error)) from error
 
 
 def _check_question(connection: Connection, sql: str) -> None:
@@ -129,9 +115,10 @@ def views(connection: Connection) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def _remedy(connection: Connection, error: duckdb.Error) -> str:
+def _remedy(error: duckdb.Error) -> str:
     if isinstance(error, duckdb.CatalogException):
-        return f"the views are {', '.join(views(connection))}"
+        names = {*statements(), "kinds"}
+        return f"the views are {', '.join(sorted(n for n in names if not n.startswith('_')))}"
     return "`mm query --views` shows every view with its columns"
 
 

@@ -35,5 +35,3 @@ event.{name} AS {out}, step.name AS symbol
 LEFT JOIN _step AS step
     ON step.archive = event.archive
     AND step.instrument = event.instrument
-    AND event.seq >= step.from_seq
-    AND event.seq < step.until_seq

@@ -39,8 +39,6 @@ WITH account AS (
     LEFT JOIN _step AS step
         ON step.archive = source.archive
         AND step.instrument = source.instrument
-        AND source.seq >= step.from_seq
-        AND source.seq < step.until_seq
     WINDOW sofar AS (
         PARTITION BY source.archive, source.wallet, source.instrument, source.strategy
         ORDER BY source.seq
@@ -125,8 +123,6 @@ WITH account AS (
     LEFT JOIN _step AS step
         ON step.archive = marked.archive
         AND step.instrument = marked.instrument
-        AND marked.seq >= step.from_seq
-        AND marked.seq < step.until_seq
 ), summed AS (
     SELECT
         *,

@@ -56,6 +56,4 @@ LEFT JOIN placed ON placed.archive = met.archive AND placed.order_id = met.order
 LEFT JOIN _step AS step
     ON step.archive = met.archive
     AND step.instrument = met.instrument
-    AND met.seq >= step.from_seq
-    AND met.seq < step.until_seq
 ORDER BY met.archive, met.seq;

@@ -74,6 +74,4 @@ LEFT JOIN refused ON refused.archive = place.archive AND refused.seq = fold.clos
 LEFT JOIN _step AS step
     ON step.archive = place.archive
     AND step.instrument = place.instrument
-    AND place.seq >= step.from_seq
-    AND place.seq < step.until_seq
 ORDER BY place.archive, place.seq;

@@ -17,8 +17,6 @@ WITH RECURSIVE fill AS (
     LEFT JOIN _step AS step
         ON step.archive = _fill.archive
         AND step.instrument = _fill.instrument
-        AND _fill.seq >= step.from_seq
-        AND _fill.seq < step.until_seq
     WINDOW account AS (
         PARTITION BY _fill.archive, _fill.wallet, _fill.instrument, _fill.strategy
         ORDER BY _fill.seq
@@ -135,6 +133,4 @@ JOIN after_fill ON after_fill.archive = _fill.archive AND after_fill.seq = _fill
 LEFT JOIN _step AS step
     ON step.archive = _fill.archive
     AND step.instrument = _fill.instrument
-    AND _fill.seq >= step.from_seq
-    AND _fill.seq < step.until_seq
 ORDER BY _fill.archive, _fill.seq;

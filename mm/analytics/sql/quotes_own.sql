@@ -124,6 +124,4 @@ FROM placed
 LEFT JOIN _step AS step
     ON step.archive = placed.archive
     AND step.instrument = placed.instrument
-    AND placed.seq >= step.from_seq
-    AND placed.seq < step.until_seq
 ORDER BY placed.archive, placed.seq;

@@ -36,6 +36,4 @@ SELECT
 FROM best
 LEFT JOIN _step AS step
     ON step.archive = best.archive
-    AND step.instrument = best.instrument
-    AND best.seq >= step.from_seq
-    AND best.seq < step.until_seq;
+    AND step.instrument = best.instrument;

@@ -94,7 +94,7 @@ def show_views(paths: Sequence[Path], *, as_json: bool, as_csv: bool) -> None:
     """Every view with its columns; on a terminal their types are left out."""
     from mm.analytics.session import connect, views
 
-    found = views(connect(paths, asked=""))
+    found = views(connect(paths, asked="SHOW TABLES"))
     if as_json:
         emit_json({name: dict(columns) for name, columns in found.items()})
     elif as_csv:

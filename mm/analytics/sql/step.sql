@@ -1,15 +1,10 @@
--- What a tick and a lot of an instrument are worth, for each revision and the events it is for.
--- Events before the first definition are read by it. Steps are reduced fractions num / den.
+-- What a tick and a lot of an instrument are worth, as reduced fractions num / den. An instrument's
+-- steps never change: another revision has other fees or limits.
 CREATE TABLE _step AS
 WITH atoms AS (
-    SELECT
-        *,
-        in_atoms(tick_size) AS tick,
-        in_atoms(lot_size) AS lot,
-        row_number() OVER revisions AS nth,
-        lead(seq) OVER revisions AS next_seq
+    SELECT *, in_atoms(tick_size) AS tick, in_atoms(lot_size) AS lot
     FROM _instrument_defined
-    WINDOW revisions AS (PARTITION BY archive, instrument ORDER BY seq)
+    QUALIFY row_number() OVER (PARTITION BY archive, instrument ORDER BY seq) = 1
 )
 SELECT
     archive,
@@ -19,8 +14,6 @@ SELECT
     base,
     quote,
     settle,
-    CASE nth WHEN 1 THEN 0 ELSE seq END AS from_seq,
-    coalesce(next_seq, 9223372036854775807) AS until_seq,
     (tick // gcd(tick, atoms_in_one()))::DOUBLE AS tick_num,
     (atoms_in_one() // gcd(tick, atoms_in_one()))::DOUBLE AS tick_den,
     (lot // gcd(lot, atoms_in_one()))::DOUBLE AS lot_num,
