@@ -9,19 +9,20 @@ lost with its connection, another one goes on where it ended.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from mm.errors import LogUnavailable, SequenceHole
 from mm.log.walk import REMEDY, sequence_of
-from mm.log.wire import NO_MESSAGE, ask
+from mm.log.wire import NO_MESSAGE, ask, nothing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
-    from mm.log.wire import Frame, Wire
+    from mm.log.wire import Close, Frame, Wire
 
+RETRY_SECONDS: Final = 0.02
 REQUEST_SECONDS: Final = 60
 IDLE_SECONDS: Final = 30
 STATUS: Final = b"NATS/1.0 "
@@ -41,10 +42,10 @@ class PageLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 async def span(
     wire: Wire, stream: str, first: int, last: int, limits: PageLimits
 ) -> AsyncIterator[list[Frame]]:
-    """The messages from `first` to `last`, both included; what is missing is just not there.
+    """The messages from `first` to `last`, both included; a gap shows in their sequences.
 
-    Raises `LogUnavailable` when the server stays silent or away, `SequenceHole` when it is silent
-    because it cannot read its own blocks.
+    Raises `LogUnavailable` when the server stays silent or away, and `SequenceHole` when there is
+    nothing more before `last`, or nothing that the server can read of its own blocks.
     """
     done, failures = first - 1, 0
     while done < last:
@@ -55,10 +56,6 @@ async def span(
             while done < last and (page := await consumer.page(last)):
                 yield page
                 done, failures = sequence_of(page[-1]), 0
-                if page[-1][0].endswith(NOTHING_PENDING):
-                    return
-            if consumer.exhausted:
-                return
         finally:
             await consumer.close()
         if done < last:
@@ -67,7 +64,7 @@ async def span(
 
 
 async def _recover(wire: Wire, stream: str, wanted: int, failures: int, limits: PageLimits) -> None:
-    """After an interruption, see whether the next message is there at all."""
+    """Nothing more came: see whether the next message is there at all, and then try again."""
     await _require_connection(wire, stream, limits)
     if failures >= limits.attempts_max:
         raise LogUnavailable(
@@ -80,6 +77,7 @@ async def _recover(wire: Wire, stream: str, wanted: int, failures: int, limits: 
             where=f"{stream}, sequence {wanted}",
             remedy=REMEDY,
         )
+    await asyncio.sleep(RETRY_SECONDS * failures)
 
 
 async def _require_connection(wire: Wire, stream: str, limits: PageLimits) -> None:
@@ -102,9 +100,9 @@ class _Consumer:
         self._lost = False
         self._news = asyncio.Event()
         self._next = self._inbox = b""
-        self._close: Callable[[], Any] | None = None
+        self._close: Close = nothing
         self._forget_loss = wire.on_loss(self._on_loss)
-        self.exhausted = False
+        self._ended = False
 
     async def start(self, first: int) -> None:
         """Create the consumer and ask for the first pages."""
@@ -120,12 +118,12 @@ class _Consumer:
         body = {"stream_name": self._stream, "config": config}
         made = await ask(self._wire.nc, f"CONSUMER.CREATE.{self._stream}", body)
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{made['name']}".encode()
-        self.exhausted = made["num_pending"] == 0
+        self._ended = made["num_pending"] == 0
         self._ask()
 
     async def page(self, last: int) -> list[Frame]:
-        """What has come since; empty when nothing more will."""
-        while not (self._got or self.exhausted or self._lost):
+        """What has come since; empty when nothing more will, as far as this consumer knows."""
+        while not (self._got or self._ended or self._lost):
             self._news.clear()
             self._ask()
             await self._wait()
@@ -133,14 +131,12 @@ class _Consumer:
         self._ask()
         if page and sequence_of(page[-1]) > last:
             page = [frame for frame in page if sequence_of(frame) <= last]
-            self.exhausted = True
         return page
 
     async def close(self) -> None:
         """Take our interest away; the server drops the consumer a while later."""
         self._forget_loss()
-        if self._close is not None:
-            await self._close()
+        await self._close()
 
     async def _wait(self) -> None:
         try:
@@ -150,7 +146,7 @@ class _Consumer:
             self._lost = True
 
     def _ask(self) -> None:
-        while self._credit <= self._batch and not (self.exhausted or self._lost):
+        while self._credit <= self._batch and not (self._ended or self._lost):
             self._credit += self._batch
             request = {
                 "batch": self._batch,
@@ -167,7 +163,9 @@ class _Consumer:
         statuses = [frame for frame in frames if not frame[2]] if len(turns) < len(frames) else []
         for _, headers, _ in statuses:
             self._on_status(headers)
-        if statuses or self._credit <= self._batch or turns[-1][0].endswith(NOTHING_PENDING):
+        if turns and turns[-1][0].endswith(NOTHING_PENDING):
+            self._ended = True
+        if statuses or self._ended or self._credit <= self._batch:
             self._news.set()
 
     def _on_status(self, headers: bytes) -> None:

@@ -114,7 +114,6 @@ class Reader:
         async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
             for sealed in walk.turns(page):
                 yield sealed
-        _require_end(walk.head, last, self.stream)
 
     async def verify(self, after: Head, last: TurnNumber) -> Head:
         """Check hashes and links up to `last` without reading the events; returns the head there.
@@ -124,7 +123,6 @@ class Reader:
         walk = Walk(self.stream, self._orders_subject, after)
         async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
             walk.links(page)
-        _require_end(walk.head, last, self.stream)
         return walk.head
 
     async def orders(self, end: Head, patience: float) -> AsyncGenerator[Sealed, None]:
@@ -158,12 +156,3 @@ class Reader:
                 )
             await asyncio.sleep(POLL_SECONDS)
         return 0
-
-
-def _require_end(head: Head, last: TurnNumber, stream: str) -> None:
-    if head.number < last:
-        raise TailLost(
-            f"turns {head.number + 1} to {last} are missing at the end",
-            where=f"{stream}, after sequence {head.number}",
-            remedy=REMEDY,
-        )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Frame = tuple[bytes, bytes, bytes]
 """The protocol line without its sizes (`HMSG subject sid reply`), the headers, the payload."""
+Close = Callable[[], Coroutine[Any, Any, None]]
 Handler = Callable[[list[Frame]], None]
 """Takes what one read of the socket brought; it runs in nats-py's read loop: it must not raise."""
 
@@ -151,7 +152,7 @@ class Wire:
         self._lane.on_loss.add(told)
         return lambda: self._lane.on_loss.discard(told)
 
-    async def listen(self, handler: Handler) -> tuple[bytes, Callable[[], Any]]:
+    async def listen(self, handler: Handler) -> tuple[bytes, Close]:
         """Open an inbox, `prefix.*`; returns the prefix and how to close it again."""
         inbox = self.nc.new_inbox()
         try:
@@ -253,6 +254,10 @@ def _closed(error: NatsError) -> LogUnavailable:
         where="JetStream",
         remedy="connect again",
     )
+
+
+async def nothing() -> None:
+    """Close what was not opened."""
 
 
 async def _never(_message: Msg) -> None:

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from mm.errors import LogError, LogFull, LogUnavailable, StreamMismatch, WriterFenced
-from mm.log.wire import NO_MESSAGE, NO_RESPONDERS, ask
+from mm.log.wire import NO_MESSAGE, NO_RESPONDERS, ask, nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mm.log.chain import Sealed
     from mm.log.streams import Streams
-    from mm.log.wire import Frame, Wire
+    from mm.log.wire import Close, Frame, Wire
 
 RETRY_SECONDS: Final = 0.02
 WRONG_LAST_ID: Final = 10070
@@ -91,18 +89,17 @@ class Writer:
         self._token = b""
         self._doubted = ""
         self._ack: asyncio.Future[Ack] | None = None
-        self._close: Callable[[], Any] | None = None
+        self._close_inbox: Close = nothing
         self._forget_loss = wire.on_loss(self._lost)
 
     async def start(self) -> None:
         """Open the inbox that the acknowledgements come to."""
-        self._inbox, self._close = await self._wire.listen(self._heard)
+        self._inbox, self._close_inbox = await self._wire.listen(self._heard)
 
     async def stop(self) -> None:
         """Close the inbox."""
         self._forget_loss()
-        if self._close is not None:
-            await self._close()
+        await self._close_inbox()
 
     async def store(self, sealed: Sealed) -> None:
         """Return once the turn is acknowledged at the sequence that is its number."""

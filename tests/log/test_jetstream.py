@@ -22,7 +22,7 @@ from mm.log.mark import remembered
 from mm.log.server import EmbeddedServer
 from mm.log.wire import ask
 from mm.log.writer import AppendLimits
-from tests.log.turns import DESK, fill, market, opened, orders
+from tests.log.turns import DESK, fill, market, opened, orders, pause, resume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,8 +75,7 @@ async def stored(log: JetStreamLog) -> list[Sealed]:
 
 async def reopen_inbox(log: JetStreamLog, after: float) -> None:
     """Hear acknowledgements again from some time on; those before are lost."""
-    assert log._writer._close is not None
-    await log._writer._close()
+    await log._writer._close_inbox()
     await asyncio.sleep(0)
 
     async def later() -> None:
@@ -117,7 +116,7 @@ async def test_a_garbled_answer_is_no_acknowledgement(server: EmbeddedServer) ->
     """What is not an ack, or is one for another append, settles nothing."""
     async with opened(server, QUICK) as log:
         await fill(log, 1)
-        os.kill(server.pid, signal.SIGSTOP)
+        pause(server)
         appending = asyncio.create_task(log.append(market(log.head)))
         await asyncio.sleep(0.05)
         mine = log._writer._inbox + log._writer._token
@@ -126,7 +125,7 @@ async def test_a_garbled_answer_is_no_acknowledgement(server: EmbeddedServer) ->
         log._writer._heard([(b"MSG %b 1" % mine, b"", b"garbage again")])
         await asyncio.sleep(0.05)
         assert not appending.done()
-        os.kill(server.pid, signal.SIGCONT)
+        resume(server)
         await appending
         log._writer._heard([(b"MSG %b 1" % mine, b"", b'{"stream":"s","seq":99}')])
         assert len(await stored(log)) == 2
@@ -135,12 +134,12 @@ async def test_a_garbled_answer_is_no_acknowledgement(server: EmbeddedServer) ->
 async def test_an_acknowledgement_elsewhere_is_refused(server: EmbeddedServer) -> None:
     """A turn that was stored at another place than its number is not taken for stored."""
     async with opened(server, QUICK) as log:
-        os.kill(server.pid, signal.SIGSTOP)
+        pause(server)
         appending = asyncio.create_task(log.append(market(log.head)))
         await asyncio.sleep(0.05)
         mine = log._writer._inbox + log._writer._token
         log._writer._heard([(b"MSG %b 1" % mine, b"", b'{"stream":"s","seq":99}')])
-        os.kill(server.pid, signal.SIGCONT)
+        resume(server)
         with pytest.raises(WriterFenced, match="sequence 99"):
             await appending
 
@@ -150,13 +149,13 @@ async def test_a_silent_server_is_unavailable_within_the_bound(server: EmbeddedS
     async with opened(server, QUICK) as log:
         await fill(log, 2)
         sealed = market(log.head)
-        os.kill(server.pid, signal.SIGSTOP)
+        pause(server)
         began = time.monotonic()
         with pytest.raises(LogUnavailable, match="did not acknowledge in time"):
             await log.append(sealed)
         assert time.monotonic() - began < 1.5
         assert log.head.number == 2
-        os.kill(server.pid, signal.SIGCONT)
+        resume(server)
         await log.append(sealed)
         assert (await stored(log))[2:] == [sealed]
 
@@ -165,10 +164,10 @@ async def test_another_turn_than_the_doubted_one_is_fenced(server: EmbeddedServe
     """If the append that was given up is stored after all, nothing else can take its place."""
     async with opened(server, QUICK) as log:
         await fill(log, 2)
-        os.kill(server.pid, signal.SIGSTOP)
+        pause(server)
         with pytest.raises(LogUnavailable):
             await log.append(market(log.head, "doubted"))
-        os.kill(server.pid, signal.SIGCONT)
+        resume(server)
         with pytest.raises(WriterFenced, match="never acknowledged"):
             await log.append(market(log.head, "another"))
         async with opened(server) as again:
@@ -178,11 +177,11 @@ async def test_another_turn_than_the_doubted_one_is_fenced(server: EmbeddedServe
 async def test_a_cancelled_append_leaves_the_log_usable(server: EmbeddedServer) -> None:
     """Whoever gives up waiting may append the same turn again."""
     async with opened(server) as log:
-        os.kill(server.pid, signal.SIGSTOP)
+        pause(server)
         sealed = market(log.head)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(log.append(sealed), 0.05)
-        os.kill(server.pid, signal.SIGCONT)
+        resume(server)
         await log.append(sealed)
         assert await stored(log) == [sealed]
 
@@ -203,12 +202,12 @@ async def test_a_server_that_is_gone_is_unavailable(server: EmbeddedServer) -> N
 async def test_a_stuck_server_is_unavailable(server: EmbeddedServer) -> None:
     """When the socket takes no more, the append is not queued but fails in time."""
     async with opened(server, QUICK) as log:
-        os.kill(server.pid, signal.SIGSTOP)
+        pause(server)
         while log._writer._wire.send(b"mm.other", b"", bytes(500_000)):
             pass
         with pytest.raises(LogUnavailable, match="takes nothing more"):
             await log.append(market(log.head))
-        os.kill(server.pid, signal.SIGCONT)
+        resume(server)
 
 
 async def test_a_stream_that_is_gone_is_unavailable(server: EmbeddedServer) -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mm.errors import LogUnavailable
+from mm.errors import LogUnavailable, SequenceHole
 from mm.log import wire as wire_module
 from mm.log.connection import LinkOptions, close, connect
 from mm.log.pages import PageLimits, span
 from mm.log.server import EmbeddedServer
 from mm.log.walk import sequence_of
 from mm.log.wire import Wire, ask, attach
+from tests.log.turns import pause, resume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,12 +67,15 @@ async def test_a_span_is_read_whole(wire: Wire, limits: PageLimits, first: int, 
 
 
 async def test_what_is_not_there_is_left_out(wire: Wire) -> None:
-    """Deleted messages are missing in the pages, at the end too; a span beyond the end is empty."""
+    """Deleted messages are missing in the pages; at the end they are missed by name."""
     for number in (50, 51, 199, 200):
         await ask(wire.nc, "STREAM.MSG.DELETE.S", {"seq": number})
-    found = [sequence_of(frame) for frame in await read(wire, 40, 200)]
+    found = [sequence_of(frame) for frame in await read(wire, 40, 198)]
     assert found == [*range(40, 50), *range(52, 199)]
-    assert await read(wire, 500, 600) == []
+    with pytest.raises(SequenceHole, match="sequence 199 is missing"):
+        await read(wire, 40, 200)
+    with pytest.raises(SequenceHole, match="sequence 500 is missing"):
+        await read(wire, 500, 600)
 
 
 async def test_no_more_is_under_way_than_allowed(wire: Wire) -> None:
@@ -139,11 +143,38 @@ async def test_a_server_that_falls_silent_is_unavailable(
     monkeypatch.setattr(wire_module, "API_SECONDS_MAX", 0.2)
     pages = span(wire, "S", 1, 200, SMALL)
     await anext(pages)
-    os.kill(server.pid, signal.SIGSTOP)
+    pause(server)
     with pytest.raises(LogUnavailable):
         async for _ in pages:
             pass
-    os.kill(server.pid, signal.SIGCONT)
+    resume(server)
+
+
+async def test_a_server_that_is_silent_from_the_start_is_unavailable(
+    server: EmbeddedServer, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that cannot even begin says so."""
+    monkeypatch.setattr(wire_module, "API_SECONDS_MAX", 0.2)
+    pause(server)
+    with pytest.raises(LogUnavailable):
+        await read(wire, 1, 200)
+    resume(server)
+
+
+async def test_what_comes_later_is_read_too(wire: Wire) -> None:
+    """A span may end beyond what is there when it begins, if that comes in time."""
+    nc = wire.nc
+
+    async def later() -> None:
+        await asyncio.sleep(0.02)
+        for number in range(201, 211):
+            await nc.jetstream().publish("s.x", content(number), headers={"Number": "x"})
+
+    coming = asyncio.create_task(later())
+    pages = span(wire, "S", 190, 200, PageLimits(attempts_max=100))
+    assert [sequence_of(frame) async for page in pages for frame in page] == list(range(190, 201))
+    await coming
+    assert len(await read(wire, 190, 210)) == 21
 
 
 async def test_a_consumer_that_is_taken_away_is_replaced(wire: Wire) -> None:
@@ -155,6 +186,19 @@ async def test_a_consumer_that_is_taken_away_is_replaced(wire: Wire) -> None:
         for name in names if len(found) < 60 else []:
             await ask(wire.nc, f"CONSUMER.DELETE.S.{name}", {}, absent=10014)
     assert found == list(range(1, 201))
+
+
+async def test_a_read_gives_up_after_so_many_interruptions(wire: Wire) -> None:
+    """Interrupted again and again without getting any further, a read ends."""
+    limits = PageLimits(messages_max=10, attempts_max=1)
+
+    async def disturbed() -> None:
+        async for _ in span(wire, "S", 1, 200, limits):
+            for name in (await ask(wire.nc, "CONSUMER.NAMES.S", {}))["consumers"]:
+                await ask(wire.nc, f"CONSUMER.DELETE.S.{name}", {})
+
+    with pytest.raises(LogUnavailable, match="stopped sending"):
+        await disturbed()
 
 
 async def test_a_stream_that_is_absent_is_unavailable(wire: Wire) -> None:

@@ -19,7 +19,7 @@ from mm.errors import (
     TailLost,
     UnknownTag,
 )
-from mm.events.codec import encode
+from mm.events.codec import digest_of, encode
 from mm.events.units import Nanos, Seq, TurnNumber
 from mm.log.chain import START, Head, Sealed, advance, seal, unseal
 from mm.log.connection import close, connect
@@ -27,6 +27,7 @@ from mm.log.jetstream import LogOptions
 from mm.log.recovery import Known
 from mm.log.server import EmbeddedServer
 from mm.log.view import LogView
+from mm.log.walk import Walk, sequence_of
 from mm.log.wire import ask
 from tests.log.turns import DESK, fill, market, opened, orders
 
@@ -166,6 +167,10 @@ async def test_an_unreadable_turn_is_named(server: EmbeddedServer, nc: Client) -
     assert unknown != sealed.payload
     await inject(nc, unknown)
     await refused(server, UnknownTag, "timex")
+    after = Head(TurnNumber(6), Seq(8), sealed.turn.at, digest_of(unknown), head.orders_hash)
+    await inject(nc, market(after).payload)
+    with pytest.raises(UnknownTag, match="timex"):  # In the middle only reading shows it.
+        await read_all(nc)
 
 
 async def test_garbage_with_a_right_id_is_named(server: EmbeddedServer, nc: Client) -> None:
@@ -181,6 +186,25 @@ async def test_a_wrong_event_number_is_found_by_reading(server: EmbeddedServer, 
     await inject(nc, altered(market(head), first=Seq(99)))
     with pytest.raises(ChainBroken, match="starts at event 99 instead of 8"):
         await read_all(nc)
+
+
+def test_a_page_is_never_refused_without_a_reason() -> None:
+    """Should the fast check ever refuse what the slow one accepts, that is a bug of ours."""
+    sealed = market(START)
+    words = f"HMSG {DESK.market_subject} 1 $JS.ACK.S.C.1.1.1.1.0".encode()
+    frame = words, f"NATS/1.0\r\nNats-Msg-Id: {sealed.id}\r\n\r\n".encode(), sealed.payload
+    walk = Walk("S", DESK.orders_subject, START)
+    with pytest.raises(AssertionError, match="without a reason"):
+        walk._diagnose([frame])
+    assert walk.turns([frame]) == [sealed]
+    assert walk.head == advance(START, sealed)
+
+
+def test_a_sequence_is_read_with_and_without_a_domain() -> None:
+    """Servers in a domain put two more words in front of it."""
+    plain, domain = b"$JS.ACK.S.C.1.42.7.9.0", b"$JS.ACK.hub.acc.S.C.1.42.7.9.0"
+    for reply in (plain, domain, domain + b".random"):
+        assert sequence_of((b"HMSG a 1 " + reply, b"", b"")) == 42
 
 
 async def test_a_deleted_turn_is_a_hole(server: EmbeddedServer, nc: Client) -> None:
@@ -231,6 +255,13 @@ async def test_a_trimmed_log_needs_its_archive(server: EmbeddedServer, nc: Clien
     with pytest.raises(SequenceHole, match="turns 4 to 4 are missing"):
         async with opened(server, LogOptions(archived=heads[2])):
             pass
+    await ask(nc, f"STREAM.PURGE.{DESK.session.name}", {"seq": 8})  # No orders are left.
+    async with opened(server, LogOptions(archived=heads[7], checked_by_read=True)) as log:
+        assert [each async for each in log.read(TurnNumber(8))] == done[8:]
+        done += await fill(log, 4)
+        assert [each async for each in log.read(TurnNumber(8))] == done[8:]
+    view = await LogView.open(nc, DESK)
+    assert view.head == log.head
 
 
 async def test_a_verified_part_is_not_read_again(server: EmbeddedServer, nc: Client) -> None:

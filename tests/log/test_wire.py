@@ -15,6 +15,7 @@ from mm.log import wire as wire_module
 from mm.log.connection import close, connect
 from mm.log.server import EmbeddedServer
 from mm.log.wire import Frame, Lane, Wire, ask, attach, direct
+from tests.log.turns import pause, resume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -163,10 +164,10 @@ async def test_an_inbox_that_cannot_be_opened_leaves_nothing(
 ) -> None:
     """When the server does not confirm the subscription, it is taken back."""
     monkeypatch.setattr(wire_module, "API_SECONDS_MAX", 0.2)
-    os.kill(server.pid, signal.SIGSTOP)
+    pause(server)
     with pytest.raises(LogUnavailable, match="flush timeout"):
         await wire.listen(print)
-    os.kill(server.pid, signal.SIGCONT)
+    resume(server)
     assert not wire._lane.handlers
 
 
@@ -183,14 +184,14 @@ async def test_a_server_that_takes_nothing_fills_nobodys_memory(
     server: EmbeddedServer, wire: Wire
 ) -> None:
     """When the socket is stuck, `send` refuses instead of queueing without end."""
-    os.kill(server.pid, signal.SIGSTOP)
+    pause(server)
     try:
         sent = 0
         while wire.send(b"mm.x", b"", bytes(500_000)):
             sent += 1
             assert sent < 100
     finally:
-        os.kill(server.pid, signal.SIGCONT)
+        resume(server)
     while not wire.send(b"mm.x", b"", b""):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 

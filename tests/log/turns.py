@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +45,17 @@ async def fill(log: Log, turns: int, text: str = "t") -> list[Sealed]:
         done.append(market(log.head, text) if number % 3 else orders(log.head, text))
         await log.append(done[-1])
     return done
+
+
+def pause(server: EmbeddedServer) -> None:
+    """Stop the server's process, and be sure that it stands still."""
+    os.kill(server.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, server.pid, os.WSTOPPED | os.WNOWAIT)
+
+
+def resume(server: EmbeddedServer) -> None:
+    """Let the server's process go on."""
+    os.kill(server.pid, signal.SIGCONT)
 
 
 @asynccontextmanager
