@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,9 +27,6 @@ from mm.log.walk import ID, sequence_of
 if TYPE_CHECKING:
     from mm.apps.serving import Served
     from mm.log.wire import Frame
-
-PATIENCE_SECONDS: Final = 30.0
-"""How long the copy may lag behind the stream."""
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +99,11 @@ class Inspection:
     async def _side_by_side(self, served: Served) -> None:
         async with (
             closing(self._turns(served)) as turns,
-            closing(served.copied(PATIENCE_SECONDS)) as copy,
+            closing(served.copied()) as copy,
         ):
             async for sealed in turns:
                 if sealed.turn.previous_orders:
-                    await self._compare_copy(sealed, await anext(copy, None), served.reader.copy)
+                    await self._compare_copy(sealed, copy, served.reader.copy)
 
     async def _turns(self, served: Served) -> AsyncIterator[Sealed]:
         """Every turn of the stream, and before it what only the archive holds any more."""
@@ -146,16 +143,18 @@ class Inspection:
             where = f"{stream}, sequence {sealed.turn.number}; {self._path}"
             _same(twin.hash, sealed, "the archive", where)
 
-    async def _compare_copy(self, sealed: Sealed, frame: Frame | None, copy: str) -> None:
-        turn = sealed.turn.number
-        if frame is None:
-            raise TailLost(f"the copy of the turns that touch orders lacks turn {turn}", where=copy)
-        where = f"{copy}, sequence {sequence_of(frame)}"
+    async def _compare_copy(self, sealed: Sealed, copy: AsyncIterator[Frame], name: str) -> None:
+        what = f"turn {sealed.turn.number}, which the stream holds"
+        try:
+            frame = await anext(copy)
+        except TailLost as error:
+            raise TailLost(
+                f"the copy of the orders' turns lacks {what}", where=error.where
+            ) from error
         if frame[2] != sealed.payload or frame[1][ID] != sealed.id.encode():
             raise ChainBroken(
-                f"the copy of the turns that touch orders does not hold turn {turn} as the "
-                "stream does",
-                where=where,
+                f"the copy of the orders' turns has something else in the place of {what}",
+                where=f"{name}, sequence {sequence_of(frame)}",
             )
         self._copy_turns += 1
 

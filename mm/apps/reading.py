@@ -83,7 +83,7 @@ class Reading:
             async for sealed in attentive(self.archive.order_turns()):
                 yield sealed
         if self.served is not None:
-            async for frame in self.served.copied():
+            async for frame in self.served.copied(self.head.orders_hash):
                 sealed = unseal(frame[2])
                 if sealed.turn.number > self.joint.number:
                     yield sealed
@@ -109,7 +109,7 @@ class Reading:
         for number, defined in _archived_definitions(self.archive):
             found.define(number, defined)
         if self.served is not None:
-            async for frame in self.served.copied():
+            async for frame in self.served.copied(self.head.orders_hash):
                 if DEFINITION in frame[2]:
                     learn(found, unseal(frame[2]))
         return found

@@ -18,12 +18,15 @@ import msgspec
 
 from mm.apps.reading import closing
 from mm.apps.sessions import DeskFiles
-from mm.errors import SessionError
+from mm.errors import SessionError, TailLost
+from mm.events.turn import NO_HASH
 from mm.log import access, streams
 from mm.log.connection import LinkOptions, close, connect
 from mm.log.pages import PageLimits, span
 from mm.log.reader import Reader, State
+from mm.log.recovery import COPY_SECONDS_MAX
 from mm.log.server import EmbeddedServer, observe
+from mm.log.walk import ID
 from mm.log.wire import Frame, Wire, ask, attach
 
 if TYPE_CHECKING:
@@ -53,25 +56,33 @@ class Served:
         self.external = way.external
         self._wire = wire
 
-    async def copied(self, patience: float = 0.0) -> AsyncIterator[Frame]:
-        """The copy of the turns that touch orders, as far as it has come.
+    async def copied(self, until: bytes | None = None) -> AsyncIterator[Frame]:
+        """The copy of the turns that touch orders, up to the one with this hash.
 
-        It may lag behind the stream: more is waited for as long as `patience` says.
+        The copy may lag, the more so when its server has just started, and is waited for; without
+        a last turn it goes on for as long as it is asked. Raises `TailLost` when nothing comes.
         """
         clock = asyncio.get_running_loop().time
-        done, deadline = 0, clock() + patience
-        while True:
+        done, deadline = 0, clock() + COPY_SECONDS_MAX
+        last_id = until.hex().encode() if until is not None else b""
+        while until != NO_HASH and clock() < deadline:
             last = await self._copy_end()
             part = span(self._wire, self.reader.copy, done + 1, last, PAGES)
             async with closing(part) as pages:
                 async for page in pages:
                     for frame in page:
                         yield frame
+                        if frame[1][ID] == last_id:
+                            return
             if last > done:
-                done, deadline = last, clock() + patience
-            if clock() >= deadline:
-                return
+                done, deadline = last, clock() + COPY_SECONDS_MAX
             await asyncio.sleep(POLL_SECONDS)
+        if until != NO_HASH:
+            raise TailLost(
+                "the copy of the turns that touch orders ends too early",
+                where=f"{self.reader.copy}, after sequence {done}",
+                remedy="`mm log check` compares it with the stream, turn by turn",
+            )
 
     async def _copy_end(self) -> int:
         reply = await ask(self._wire.nc, f"STREAM.INFO.{self.reader.copy}", {})
