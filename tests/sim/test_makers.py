@@ -2,9 +2,10 @@
 
 import pytest
 
+from mm.events.base import MarketEvent
 from mm.events.market import FeedGapped
 from mm.events.orders import Liquidity, OrderFilled
-from mm.events.units import Side
+from mm.events.units import Lots, OrderId, Side, Ticks
 from mm.sim.order import Order
 from mm.sim.queue import UNSEEN, shares
 from tests.build import BTC, BUY, SELL, START, placed, snapshot
@@ -13,7 +14,7 @@ from tests.sim.build import BOOK, Paper, best, bought, depth, fills, ioc, kinds,
 
 def front(paper: Paper, order_id: str) -> int:
     """How many lots of others are ahead of an order."""
-    return paper.venue._pits[BTC].orders[order_id].front  # type: ignore[index]
+    return paper.venue._pits[BTC].orders[OrderId(order_id)].front
 
 
 def test_an_order_queues_behind_what_is_displayed() -> None:
@@ -135,8 +136,8 @@ def test_a_later_order_never_stands_nearer_the_front() -> None:
 
 def test_volume_runs_through_a_level_once() -> None:
     """The arithmetic alone: 12 printed, 5 and 8 ahead, 2 and 9 wanted."""
-    first = Order(intent=placed("a", BUY, 1, 2), price=1, size=2, front=5)  # type: ignore[arg-type]
-    second = Order(intent=placed("b", BUY, 1, 9), price=1, size=9, front=8)  # type: ignore[arg-type]
+    first = Order(intent=placed("a", BUY, 1, 2), price=Ticks(1), size=Lots(2), front=5)
+    second = Order(intent=placed("b", BUY, 1, 9), price=Ticks(1), size=Lots(9), front=8)
     given = shares([first, second], 12)
     assert [share for _, share in given] == [2, 2]
     assert [first.front, second.front] == [0, 0]
@@ -147,11 +148,11 @@ def test_volume_runs_through_a_level_once() -> None:
     [depth((), (101, 0, 100, 3)), best((99, 20), (100, 3)), best((98, 1), (99, 3))],
     ids=["depth at our price", "quote at our price", "quote through our price"],
 )
-def test_an_ask_displayed_at_our_bid_fills_us(event: object) -> None:
+def test_an_ask_displayed_at_our_bid_fills_us(event: MarketEvent) -> None:
     """3 lots offered at or below our bid: we buy those 3, at our price, as maker."""
     paper = Paper()
     paper.gets(placed("a", BUY, 100, 5))
-    told = paper.hears(event)  # type: ignore[arg-type]
+    told = paper.hears(event)
     assert fills(told) == [("a", 100, 3)]
     assert isinstance(told[0], OrderFilled)
     assert told[0].liquidity is Liquidity.MAKER
