@@ -172,15 +172,16 @@ class Book:
         self._settle(event.sequence, (), ())
         return True
 
-    def delta(self, event: BookDelta) -> None:
-        """Change depth levels; without a snapshot there are none to change."""
+    def delta(self, event: BookDelta) -> bool:
+        """Change depth levels; False without a snapshot, for then there are none to change."""
         if not self._has_depth:
-            return
+            return False
         if event.bids:
             self.bids.fold(event.bids)
         if event.asks:
             self.asks.fold(event.asks)
         self._settle(event.last, event.bids[::2], event.asks[::2])
+        return True
 
     def _settle(self, sequence: int, bids: Container[int], asks: Container[int]) -> None:
         self._sequence = sequence

@@ -1,9 +1,9 @@
 """Where commands arrive at the venue: checks, taking, resting, amending, canceling.
 
-An order is acked before it fills; one that may not stand is rejected whole. Checks come in a fixed
-order: duplicate id, instrument, combination, filters, number of open orders, book, reduce-only,
-post-only, liquidity, funds. A taker walks what is displayed, less what we took before. It never
-meets an order of our own: what is left of it there is canceled (SELF_TRADE).
+An order is acked before it fills; one that may not stand is rejected whole. After the account's
+checks (duplicate id, wallet, number of open orders) come, in this order: combination, instrument,
+filters, book, reduce-only, post-only, liquidity, funds. A taker walks what is displayed, less what
+we took before. It never meets an order of our own: what is left of it there is canceled.
 """
 
 from collections.abc import Callable

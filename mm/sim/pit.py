@@ -6,7 +6,8 @@ What fills a resting order of ours, and how much:
 - an opposite level displayed at or through our price: up to its displayed size, once.
 We fill at our own price, as maker. A printed volume is shared among our orders by price, then
 time, so that fills never exceed what was printed plus what was displayed across our price. While
-the book is unusable nothing is matched against it; printed trades still count.
+the book is unusable nothing is matched against it; printed trades still count. A print and the
+smaller size displayed after it both move us up, whichever comes first.
 """
 
 from collections.abc import Callable, Container
@@ -37,7 +38,6 @@ from mm.sim.queue import UNSEEN, Queues, shares
 
 Tell = Callable[[Nanos, OrderFact | AccountFact], None]
 Remember = Callable[[OrderReport], None]
-
 
 NOTHING: Container[int] = ()
 
@@ -77,8 +77,7 @@ class Pit:
 
     def delta(self, at: Nanos, event: BookDelta) -> None:
         """Changed levels."""
-        self.book.delta(event)
-        if self.orders:
+        if self.book.delta(event) and self.orders:
             self._news(at, event.bids[::2], event.asks[::2])
 
     def quote(self, at: Nanos, event: QuoteUpdated) -> None:

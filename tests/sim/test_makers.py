@@ -45,6 +45,14 @@ def test_quotes_alone_hide_every_other_level() -> None:
     assert front(paper, "a") == 6
 
 
+def test_a_delta_without_a_snapshot_says_nothing() -> None:
+    """Where only quotes are known, changes to unknown depth move nobody."""
+    paper = Paper(best((100, 10), (101, 7)))
+    paper.gets(placed("a", BUY, 99, 1))
+    paper.hears(depth((99, 3)))
+    assert front(paper, "a") == UNSEEN
+
+
 @pytest.mark.parametrize(("shown", "ahead"), [(90, 30), (30, 30), (29, 29), (0, 0)])
 def test_a_shrinking_level_moves_us_only_past_what_is_left(shown: int, ahead: int) -> None:
     """Front 30: a level of 100 that shrinks to 90 leaves 30 ahead; below 30 it is the new size."""
