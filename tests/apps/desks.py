@@ -12,7 +12,7 @@ from mm.apps.cli import main
 from mm.apps.sessions import DeskFiles
 from mm.events.orders import PlaceOrder
 from mm.events.session import SessionEnded, TradingHalted, TradingRearmed
-from mm.events.units import Nanos, Seq
+from mm.events.units import Seq
 from mm.log import streams
 from mm.log.archive import ArchiveWriter
 from mm.log.chain import START as LOG_START
@@ -145,6 +145,9 @@ class Cli:
         return json.loads(self(*arguments, "--json"))
 
 
-def at(turns: list[Sealed], number: int) -> Nanos:
-    """The time of a turn."""
-    return turns[number - 1].turn.at
+def head_of(turns: Iterable[Sealed]) -> Head:
+    """Where a log stands after these turns, which are all it has."""
+    head = LOG_START
+    for sealed in turns:
+        head = advance(head, sealed)
+    return head
