@@ -65,7 +65,7 @@ def plan(wanted: Wanted, live: list[Order], *, amend: bool) -> list[Step]:
 
 def explained(wanted: Wanted, live: list[Order]) -> Wanted:
     """The same, saying so where an uncertain order keeps a side from being quoted anew."""
-    doubtful = [order.side for order in live if order.status is Status.UNCERTAIN]
+    doubtful = [order.side for order in live if _is_doubtful(order)]
     if not doubtful:
         return wanted
     why, reasons = NoQuoteReason.UNCERTAIN_ORDER, {}
@@ -100,9 +100,14 @@ def _side(side: Side, levels: tuple[Level, ...], orders: list[Order], *, amend: 
         else:
             kept.add(order.order_id)
     surplus = [order for order in orders if order.order_id not in kept and order.status in KEEPABLE]
-    if any(order.status is Status.UNCERTAIN for order in orders):
+    if any(map(_is_doubtful, orders)):
         missing = []
     return list(_moves(side, missing, surplus, amend=amend))
+
+
+def _is_doubtful(order: Order) -> bool:
+    """Whether a quote may rest there or not, and nobody knows."""
+    return order.status is Status.UNCERTAIN and order.tif is TimeInForce.GTC
 
 
 def _match(level: Level, orders: list[Order], kept: set[OrderId]) -> Order | None:
