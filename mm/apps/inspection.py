@@ -108,13 +108,14 @@ class Inspection:
     async def _turns(self, served: Served) -> AsyncIterator[Sealed]:
         """Every turn of the stream, and before it what only the archive holds any more."""
         stream, state = served.reader.stream, served.state
+        archived = self._ending() or START
+        if archived.number + 1 < state.first_seq:
+            raise SequenceHole(
+                f"turns {archived.number + 1} to {state.first_seq - 1} are missing",
+                where=f"{stream}, before sequence {state.first_seq}",
+            )
         while self._head.number + 1 < state.first_seq:
-            sealed = await anext(self._archived, None)
-            if sealed is None:
-                raise SequenceHole(
-                    f"turns {self._head.number + 1} to {state.first_seq - 1} are missing",
-                    where=f"{stream}, before sequence {state.first_seq}",
-                )
+            sealed = await anext(self._archived)
             self._take(sealed)
             yield sealed
         async with closing(served.reader.turns(self._head, TurnNumber(state.last_seq))) as turns:
@@ -177,8 +178,7 @@ class Inspection:
         held = f"the archive holds turns 1 to {archived.number}" if archived is not None else ""
         if not self._has_stream:
             held = "restore the file from a copy, or fill the archive anew from the log"
-        said = "; ".join(filter(None, (whole, held)))
-        return f"do not trade on this log. {said}".strip()
+        return "; ".join(filter(None, ("do not trade on this log", whole, held)))
 
     def _result(self, seconds: float) -> Inspected:
         spent = max(seconds, 1e-9)
