@@ -34,7 +34,7 @@ class PageLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How much may be under way at once, and how long nothing may come."""
 
     messages_max: int = 4000
-    bytes_max: int = 16 * 1024 * 1024
+    bytes_max: int = 8 * 1024 * 1024
     silence_seconds_max: float = 5.0
     attempts_max: int = 5
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mm.log.wire import Wire
 
 DEFAULTS: Final = PageLimits()
+DECODED_TURNS_MAX: Final = 200
 NO_STREAM: Final = 10059
 POLL_SECONDS: Final = 0.005
 
@@ -112,8 +113,9 @@ class Reader:
         """The turns after a known head up to `last`, checked as `Log.read` demands."""
         walk = Walk(self.stream, self._orders_subject, after)
         async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
-            for sealed in walk.turns(page):
-                yield sealed
+            for start in range(0, len(page), DECODED_TURNS_MAX):
+                for sealed in walk.turns(page[start : start + DECODED_TURNS_MAX]):
+                    yield sealed
 
     async def verify(self, after: Head, last: TurnNumber) -> Head:
         """Check hashes and links up to `last` without reading the events; returns the head there.

@@ -134,26 +134,13 @@ class Writer:
         timer = self._loop.call_later(seconds, self._answer, SILENT)
         try:
             if not self._wire.send(
-                subject, self._inbox + self._token, sealed.payload, self._headers(sealed)
+                subject, self._inbox + self._token, sealed.payload, headers_of(sealed, self._stream)
             ):
                 return STUCK
             return await answer
         finally:
             timer.cancel()
             self._ack = None
-
-    def _headers(self, sealed: Sealed) -> bytes:
-        """The id, the fence, and the stream meant; the id stands first, where readers look."""
-        turn = sealed.turn
-        fence = (
-            f"Nats-Expected-Last-Msg-Id: {turn.previous.hex()}"
-            if turn.number > 1
-            else "Nats-Expected-Last-Sequence: 0"
-        )
-        return (
-            f"NATS/1.0\r\nNats-Msg-Id: {sealed.id}\r\n{fence}\r\n"
-            f"Nats-Expected-Stream: {self._stream}\r\n\r\n"
-        ).encode()
 
     def _heard(self, frames: list[Frame]) -> None:
         """Take an answer; one to an earlier append is late and means nothing any more."""
@@ -210,6 +197,19 @@ class Writer:
             where=self._stream,
             remedy="send nothing; append the same turn again, or reopen the log and recover",
         )
+
+
+def headers_of(sealed: Sealed, stream: str) -> bytes:
+    """The id, the fence, and the stream meant; the id stands first, where readers look."""
+    turn = sealed.turn
+    fence = (
+        f"Nats-Expected-Last-Msg-Id: {turn.previous.hex()}"
+        if turn.number > 1
+        else "Nats-Expected-Last-Sequence: 0"
+    )
+    return (
+        f"NATS/1.0\r\nNats-Msg-Id: {sealed.id}\r\n{fence}\r\nNats-Expected-Stream: {stream}\r\n\r\n"
+    ).encode()
 
 
 def _fenced(sealed: Sealed, found: str) -> WriterFenced:
