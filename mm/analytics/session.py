@@ -7,7 +7,8 @@ than a question. Files are compared with the manifest first, so that damage is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from mm.analytics import kinds
 from mm.analytics.catalog import needed, statements
 from mm.analytics.folded import FOLDS, joined
 from mm.analytics.statements import sections, statement
-from mm.errors import Interrupted, QueryError, SessionError
+from mm.errors import QueryError, SessionError
 from mm.events.vocabulary import KINDS
 from mm.log.archive import Archive, is_archive
 from mm.log.columns import TURNS
@@ -31,6 +32,7 @@ QUESTIONS: Final = (
     duckdb.StatementType.EXPLAIN,
     duckdb.StatementType.MULTI,
 )
+TICK_SECONDS: Final = 0.1
 LOADED_ROWS_MAX: Final = 50_000
 """Kinds of event with more rows than this are read from their files at every question."""
 
@@ -73,15 +75,35 @@ def connect(paths: Path | str | Sequence[Path | str], *, asked: str | None = Non
     return connection
 
 
-def ask(connection: Connection, sql: str, *, rows_max: int | None = None) -> pa.Table:
-    """Put one question; raises `QueryError`, which lists the views where the one asked is none."""
+def ask(
+    connection: Connection,
+    sql: str,
+    *,
+    rows_max: int | None = None,
+    tick: Callable[[float], None] = lambda _percent: None,
+) -> pa.Table:
+    """Put one question; `tick` is told how far it is, and Ctrl-C ends it.
+
+    Raises `QueryError`, which lists the views where the one asked is none.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(_answer, connection, sql, rows_max)
+        try:
+            while wait([future], TICK_SECONDS).not_done:
+                tick(connection.query_progress())
+        except KeyboardInterrupt:
+            while wait([future], TICK_SECONDS).not_done:
+                connection.interrupt()  # It notices only while it works, and never Ctrl-C itself.
+            raise
+        return future.result()
+
+
+def _answer(connection: Connection, sql: str, rows_max: int | None) -> pa.Table:
     try:
         _check_question(connection, sql)
         answer = connection.sql(sql)
         limited = answer if rows_max is None else answer.limit(rows_max)
         return limited.to_arrow_table()
-    except duckdb.InterruptException:
-        raise Interrupted("interrupted") from None
     except duckdb.Error as error:
         raise QueryError(str(error).strip(), where=sql.strip(), remedy=_remedy(error)) from error
 
@@ -97,12 +119,16 @@ def _check_question(connection: Connection, sql: str) -> None:
 
 
 def query(
-    paths: Path | str | Sequence[Path | str], sql: str, *, rows_max: int | None = None
+    paths: Path | str | Sequence[Path | str],
+    sql: str,
+    *,
+    rows_max: int | None = None,
+    tick: Callable[[float], None] = lambda _percent: None,
 ) -> pa.Table:
     """Put one question to archives or sessions; see `connect` and `ask`."""
     connection = connect(paths, asked=sql)
     try:
-        return ask(connection, sql, rows_max=rows_max)
+        return ask(connection, sql, rows_max=rows_max, tick=tick)
     finally:
         connection.close()
 

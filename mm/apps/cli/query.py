@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from mm.apps.cli.output import emit_json, err, out, table
+from mm.apps.cli.output import emit_json, err, out, progress, table
 from mm.apps.sessions import find
 from mm.errors import ConfigError
 
@@ -87,7 +87,15 @@ def answered(paths: Sequence[Path], sql: str, rows_max: int | None) -> pa.Table:
     """The answer, as Arrow's columns."""
     from mm.analytics.session import query as put
 
-    return put(paths, sql, rows_max=rows_max)
+    with progress("asking", 100) as advance:
+        done = 0.0
+
+        def tick(percent: float) -> None:
+            nonlocal done
+            advance(max(0.0, percent - done))
+            done = max(done, percent)
+
+        return put(paths, sql, rows_max=rows_max, tick=tick)
 
 
 def show_views(paths: Sequence[Path], *, as_json: bool, as_csv: bool) -> None:
