@@ -74,16 +74,24 @@ class Duration(str):
     @property
     def nanos(self) -> Nanos:
         """The duration in nanoseconds."""
-        match = _DURATION.fullmatch(self)
-        assert match is not None, f"unchecked duration {self!r}"
-        return Nanos(int(EXACT.multiply(Decimal(match[1]), _UNITS[match[2]])))
+        nanos = _nanos(self)
+        assert nanos is not None, f"unchecked duration {self!r}"
+        return nanos
+
+
+def _nanos(text: str) -> Nanos | None:
+    """Whole nanoseconds, or None when the text says no such number."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return None
+    nanos = EXACT.multiply(Decimal(match[1]), _UNITS[match[2]])
+    return Nanos(int(nanos)) if nanos == int(nanos) else None
 
 
 def decode_hook(kind: type, value: Any) -> Any:
     """Read the types that msgspec does not know; raises ValueError with what was wanted."""
     if kind is Duration:
-        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-        if match and not EXACT.multiply(Decimal(match[1]), _UNITS[match[2]]) % 1:
+        if isinstance(value, str) and _nanos(value) is not None:
             return Duration(value)
         raise ValueError(f"{value!r} is no duration: write a number and a unit, such as '250ms'")
     raise TypeError(f"no field may be a {kind}")
