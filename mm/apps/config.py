@@ -27,7 +27,7 @@ from mm.engine.settings import (
     validate,
 )
 from mm.errors import ConfigError
-from mm.events.units import SECONDS
+from mm.events.units import INT64_MAX, MILLIS, SECONDS
 from mm.log.writer import AppendLimits
 from mm.sim.settings import PRESETS, Latency, PaperSettings
 from mm.sim.settings import validate as validate_paper
@@ -36,6 +36,10 @@ from mm.sim.synthetic import SyntheticSettings
 PREFIX: Final = "MM_"
 RESERVED: Final = ("MM_RECORDINGS", "MM_DATA", "MM_SESSION", "MM_CACHE")
 SPEED_MAX: Final = "max"
+SPEED_LEAST: Final = 0.001
+SPEED_MOST: Final = 1_000_000.0
+HOUR: Final = 3600 * SECONDS
+YEAR: Final = 366 * 24 * HOUR
 
 
 class RecordingFeedConfig(
@@ -189,9 +193,16 @@ def build(
 
 
 def _set(plain: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
+    *tables, last = keys
+    for key in tables:
         plain = plain.setdefault(key, {})
-    plain[keys[-1]] = value
+        if not isinstance(plain, dict):
+            raise ConfigError(
+                f"{key} holds a value, not a table",
+                where=".".join(keys),
+                remedy="correct the variable's name; docs/config.md lists every key",
+            )
+    plain[last] = value
 
 
 def _typed(plain: dict[str, Any], where: str) -> Config:
@@ -203,26 +214,33 @@ def _typed(plain: dict[str, Any], where: str) -> Config:
 
 _REMEDY: Final = "correct the config; docs/config.md lists every key with its unit"
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]+)`")
+_NO_KIND: Final = re.compile(r"Invalid value '([^']+)' - at `[^`]*\.kind`")
 
 
 def _explained(message: str) -> str:
-    """An unknown key gets the nearest known one beside it."""
-    match = _UNKNOWN.search(message)
-    if match is None:
-        return message
-    near = difflib.get_close_matches(match[1], sorted(_known_keys(Config)), n=1)
-    return f"{message}; did you mean `{near[0]}`?" if near else message
+    """An unknown key or kind gets the nearest known one beside it."""
+    structs = _structs(Config)
+    for pattern, known in (
+        (_UNKNOWN, {field.name for each in structs for field in msgspec.structs.fields(each)}),
+        (_NO_KIND, {str(each.__struct_config__.tag) for each in structs}),
+    ):
+        match = pattern.search(message)
+        near = difflib.get_close_matches(match[1], sorted(known), n=1) if match else []
+        if near:
+            return f"{message}; did you mean `{near[0]}`?"
+    return message
 
 
-def _known_keys(kind: Any) -> set[str]:
-    """Every field name in a tree of structs."""
-    found: set[str] = set()
+def _structs(kind: Any) -> list[type[msgspec.Struct]]:
+    """Every struct in a tree of them."""
+    found: list[type[msgspec.Struct]] = []
     for inner in (kind, *get_args(kind)):
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            found.append(inner)
             for field in msgspec.structs.fields(inner):
-                found |= {field.encode_name} | _known_keys(field.type)
+                found += _structs(field.type)
         elif inner is not kind:
-            found |= _known_keys(inner)
+            found += _structs(inner)
     return found
 
 
@@ -233,16 +251,7 @@ def _check(config: Config, where: str) -> None:
             where=where,
             remedy="use 1 to 32 lower-case letters, digits or '-'",
         )
-    try:
-        wrong = config.speed is not None and not 0 < config.speed < float("inf")
-    except ValueError:
-        wrong = True
-    if wrong:
-        raise ConfigError(
-            f"feed.speed = {config.feed.speed!r} is no speed",
-            where=where,
-            remedy="write a number above zero, or max",
-        )
+    _check_speed(config.feed.speed, where)
     if config.paper.latency not in PRESETS:
         raise ConfigError(
             f"paper.latency = {config.paper.latency!r} is no preset",
@@ -250,4 +259,39 @@ def _check(config: Config, where: str) -> None:
             remedy=f"use one of {', '.join(PRESETS)}, or give entry and response",
         )
     validate_paper(config.paper.settings)
+    for field, least, value, most in _bounded(config):
+        if not least <= value <= most:
+            raise ConfigError(
+                f"{field} = {value} is not within {least} to {most}",
+                where=where,
+                remedy="correct it",
+            )
     validate(config.engine)
+
+
+def _check_speed(text: str, where: str) -> None:
+    try:
+        right = text == SPEED_MAX or SPEED_LEAST <= float(text) <= SPEED_MOST
+    except ValueError:
+        right = False
+    if not right:
+        raise ConfigError(
+            f"feed.speed = {text!r} is no speed",
+            where=where,
+            remedy=f"write a number from {SPEED_LEAST:g} to {SPEED_MOST:,g}, or max",
+        )
+
+
+def _bounded(config: Config) -> list[tuple[str, int, int, int]]:
+    """Whole numbers and durations (in nanoseconds), with the least and most one can mean."""
+    paper = config.paper.settings
+    return [
+        ("seed", 0, config.seed, INT64_MAX),
+        ("duration", 0, config.duration.nanos, YEAR),
+        ("status_every", 100 * MILLIS, config.status_every.nanos, YEAR),
+        ("log.ack_timeout", MILLIS, config.log.ack_timeout.nanos, HOUR),
+        ("log.append_timeout", MILLIS, config.log.append_timeout.nanos, HOUR),
+        ("paper.entry", 0, paper.entry.most, HOUR),
+        ("paper.response", 0, paper.response.most, HOUR),
+        ("paper.open_orders_max", 1, paper.open_orders_max, 100_000),
+    ]

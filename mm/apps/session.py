@@ -71,6 +71,11 @@ def feed_of(config: Config, start: Nanos) -> Feed:
     return SyntheticFeed(chosen.market, config.seed, start)
 
 
+def precheck(config: Config) -> None:
+    """Refuse what cannot be played, before anything is created; raises `ConfigError`."""
+    check(config.engine, feed_of(config, Nanos(0)).instruments)
+
+
 def check(settings: EngineSettings, instruments: tuple[InstrumentDefined, ...]) -> None:
     """Refuse strategies whose instrument the feed lacks, or whose sizes it cannot express."""
     known = {each.name: each for each in instruments}

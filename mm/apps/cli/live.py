@@ -15,7 +15,7 @@ from mm.apps.cli.output import emit_json, err, progress
 from mm.apps.config import Config
 from mm.apps.logs import desk_log
 from mm.apps.screen import Screen
-from mm.apps.session import Ended, Session, archive, recover
+from mm.apps.session import Ended, Session, archive, precheck, recover
 from mm.apps.sessions import DeskFiles, desk_files
 from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
@@ -105,6 +105,7 @@ def warm_kernels() -> None:
 
 async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
     """One session from the first turn to the last, and its closed span in the archive."""
+    precheck(config)
     files = desk_files(config.desk, data)
     warm_kernels()
     async with desk_log(config.desk, files, config.log) as log:
