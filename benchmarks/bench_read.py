@@ -58,8 +58,9 @@ async def fill(nc: Client, turns: Iterator[tuple[Sealed, int]]) -> tuple[int, in
     inbox, done = await wire.listen(heard)
     for sealed, count in turns:
         subject = DESK.orders_subject if sealed.turn.previous_orders else DESK.market_subject
+        message = subject.encode(), inbox + b"x", sealed.payload
         headers = headers_of(sealed, DESK.session.name)
-        while not wire.send(subject.encode(), inbox + b"x", sealed.payload, headers):  # noqa: ASYNC110
+        while not wire.send(*message, headers):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         waiting, events, number = waiting + 1, events + count, number + 1
         while waiting >= WINDOW:

@@ -57,7 +57,8 @@ class Tap:
                 self.dropped += not sent
 
     def _subject(self, event: Body) -> bytes:
-        name = self._names.get(getattr(event, "instrument", None), NO_INSTRUMENT)  # type: ignore[arg-type]
+        instrument: Any = getattr(event, "instrument", None)
+        name = self._names.get(instrument, NO_INSTRUMENT)
         return f"{self._prefix}.{kind_token(type(event))}.{name}".encode()
 
 

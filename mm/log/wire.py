@@ -187,7 +187,8 @@ class Wire:
         """Past nats-py's outgoing queue: it would keep for later what must be refused now."""
         if not self.nc.is_connected:
             return False
-        stream: asyncio.StreamWriter = self.nc._transport._io_writer  # type: ignore[union-attr]  # noqa: SLF001
+        transport: Any = self.nc._transport  # noqa: SLF001
+        stream: asyncio.StreamWriter = transport._io_writer  # noqa: SLF001
         room = stream.transport.get_write_buffer_size() <= UNSENT_BYTES_MAX
         if stream.transport.is_closing() or not room:
             return False
