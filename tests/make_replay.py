@@ -1,6 +1,6 @@
 """Make the golden replay anew: `python tests/make_replay.py`; only for a deliberate change.
 
-A backtest of the demo's maker on two minutes of the synthetic market: the same bytes on every
+A backtest of the demo's maker on a minute of the synthetic market: the same bytes on every
 machine, so that making it again shows what a change of the engine changed.
 """
 
@@ -23,11 +23,11 @@ from mm.log.archive import Archive, ArchiveWriter
 
 TOP = Path(__file__).resolve().parent.parent
 START = Nanos(1_795_000_000 * SECONDS)
-LENGTH = Nanos(120 * SECONDS)
+LENGTH = Nanos(60 * SECONDS)
 
 
 def messages(feed: SyntheticFeed) -> Iterator[Message]:
-    """The market's first two minutes."""
+    """The market's first minute."""
     for message in feed.messages(Nanos(0)):
         if message.received > START + LENGTH:
             return

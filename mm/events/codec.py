@@ -68,9 +68,10 @@ def encode_event(event: Event) -> bytes:
 def decode_event(payload: bytes) -> Event:
     """Read a single event back."""
     try:
-        return _events.decode(payload)
+        event: Event = _events.decode(payload)
     except msgspec.MsgspecError as error:
         raise explain(payload, error) from error
+    return event
 
 
 def digest_of(payload: bytes) -> bytes:
