@@ -91,6 +91,18 @@ def test_funding_is_settled_once() -> None:
     assert [fact.payment_id for fact in paid(told)] == [f"{BTC}-{DUE}", f"{BTC}-{DUE + 100}"]
 
 
+def test_a_rate_that_overtook_its_own_settlement_is_late() -> None:
+    """Stamped before the time but heard after another stream passed it: nothing is paid twice."""
+    paper = holding(BUY, 10)
+    paper.hears(marked("700"), rated("0.01", DUE))
+    told = paper.hears(
+        marked("700", venue_time=AFTER),
+        rated("0.02", DUE, venue_time=BEFORE),
+        marked("700", venue_time=AFTER + 1),
+    )
+    assert len(paid(told)) == 1
+
+
 def test_a_time_first_heard_of_when_it_has_passed_is_not_ours() -> None:
     """Nobody charges us for what was due before we listened."""
     paper = holding(BUY, 10)
