@@ -36,8 +36,8 @@ class Follower:
                 remedy=f"`mm log show {reading.path.name} --last 20` shows how it ended",
             )
         self._reading = reading
+        self._served = reading.served
         self._reader = reading.served.reader
-        self._external = reading.served.external
         self._head: Head = reading.head
         self._ended = False
 
@@ -67,6 +67,8 @@ class Follower:
 
     async def _more(self) -> AsyncIterator[Sealed]:
         """What there is by now; whether silence is the end, `_alive` tells."""
+        if not (self._served.connected or self._served.external):
+            return
         try:
             state = await self._reader.state()
             if state.last_seq > self._head.number:
@@ -75,7 +77,7 @@ class Follower:
                     async for sealed in found:
                         yield sealed
         except LogUnavailable:
-            if self._external:
+            if self._served.external:
                 raise
 
     def _take(self, sealed: Sealed) -> None:
@@ -88,7 +90,7 @@ class Follower:
         store = DeskFiles(self._reading.path).store
         clock = asyncio.get_running_loop().time
         deadline = clock() + (0 if self._ended else RESTART_SECONDS)
-        while not self._external and observe(store) is None:
+        while not self._served.external and observe(store) is None:
             if clock() >= deadline:
                 return False
             await asyncio.sleep(POLL_SECONDS)

@@ -56,6 +56,11 @@ class Served:
         self.external = way.external
         self._wire = wire
 
+    @property
+    def connected(self) -> bool:
+        """Whether the server can be asked at this moment."""
+        return self._wire.connected
+
     async def copied(self, until: bytes | None = None) -> AsyncIterator[Frame]:
         """The copy of the turns that touch orders, up to the one with this hash.
 
