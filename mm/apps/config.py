@@ -108,6 +108,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sync: str = "always"
     ack_timeout: Duration = Duration("1s")
     append_timeout: Duration = Duration("5s")
+    tap_market: bool = False
 
     @property
     def append(self) -> AppendLimits:

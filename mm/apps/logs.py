@@ -37,7 +37,12 @@ RESTARTS_MAX: Final = 5
 async def desk_log(desk: str, files: DeskFiles, config: LogConfig) -> AsyncIterator[JetStreamLog]:
     """The log of a desk, checked, ready for its one writer."""
     files.root.mkdir(parents=True, exist_ok=True)
-    options = LogOptions(mark=files.mark, archived=_archived(files), append=config.append)
+    options = LogOptions(
+        mark=files.mark,
+        archived=_archived(files),
+        append=config.append,
+        tap_market=config.tap_market,
+    )
     external = access.from_environment(os.environ)
     if external is not None:
         async with _writing(external, desk, options) as log:

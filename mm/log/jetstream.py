@@ -23,6 +23,7 @@ from mm.log.mark import Mark, remembered
 from mm.log.pages import PageLimits
 from mm.log.reader import Reader
 from mm.log.recovery import COPY_SECONDS_MAX, Found, Known, inspect
+from mm.log.tap import Tap
 from mm.log.wire import attach
 from mm.log.writer import AppendLimits, Writer
 
@@ -48,6 +49,7 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     append: AppendLimits = AppendLimits()
     pages: PageLimits = PageLimits()
     copy_seconds_max: float = COPY_SECONDS_MAX
+    tap_market: bool = False
 
 
 DEFAULTS: Final = LogOptions()
@@ -59,6 +61,7 @@ class JetStreamLog:
     def __init__(self, reader: Reader, writer: Writer, found: Found, options: LogOptions) -> None:
         """Go on from what was found; see `open`."""
         self.found = found
+        self.tap: Tap | None = None
         self._reader = reader
         self._writer = writer
         self._head = found.head
@@ -91,6 +94,7 @@ class JetStreamLog:
         writer = Writer(wire, streams, options.append)
         await writer.start()
         log = cls(reader, writer, found, options)
+        log.tap = Tap(wire, streams.desk, market=options.tap_market)
         log._remember()
         return log
 

@@ -46,6 +46,8 @@ class Tap:
 
     def publish(self, turn: Turn) -> None:
         """Publish what the turn holds; never waits and never fails."""
+        if not self._market and not turn.previous_orders:
+            return
         for record in records(turn):
             event = record.event
             if isinstance(event, InstrumentDefined):

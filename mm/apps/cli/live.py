@@ -14,12 +14,15 @@ from mm.apps import snapshots
 from mm.apps.cli.output import emit_json, err, progress
 from mm.apps.config import Config
 from mm.apps.logs import desk_log
+from mm.apps.runner import OnTurn
 from mm.apps.screen import Screen
 from mm.apps.session import Ended, Session, archive, precheck, recover
 from mm.apps.sessions import DeskFiles, desk_files
 from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
+from mm.engine.core import Engine
 from mm.errors import ConfigError, TradingStopped
+from mm.log.jetstream import JetStreamLog
 from mm.projections.kernels import warm
 
 app = typer.Typer(add_completion=False)
@@ -116,13 +119,22 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
             err.print(f"[dim]recovered {recovery.events:,} events in {recovery.seconds:.2f} s[/]")
         title = f"mm · paper · {config.desk}"
         with Screen(engine, title, config.status_every.nanos / 1e9) as screen:
-            session.runner.on_turn.append(screen.turn)
+            session.runner.on_turn += [screen.turn, tapping(log, engine)]
             ended = await session.run("paper", rearm)
         snapshots.save(files.snapshot, engine, log.head)
         report = _report(ended, screen, files)
         with progress("archiving", ended.events) as advance:
             await archive(log, files, config.desk, advance)
     return report
+
+
+def tapping(log: JetStreamLog, engine: Engine) -> OnTurn:
+    """Publish each durable turn's order, account and control events for any NATS client."""
+    tap = log.tap
+    assert tap is not None, "an opened log has a tap"
+    for instrument in engine.state.ledger.instruments.values():
+        tap.learn(instrument)
+    return lambda sealed, _timing: tap.publish(sealed.turn)
 
 
 def _report(ended: Ended, screen: Screen, files: DeskFiles) -> Report:
