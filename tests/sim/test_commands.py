@@ -1,8 +1,11 @@
 """Amending and canceling, and what the venue knows of an order afterwards."""
 
+from decimal import Decimal
+
 import pytest
 from msgspec.structs import replace
 
+from mm.errors import BadInput
 from mm.events.market import FeedGapped
 from mm.events.orders import (
     AmendRejected,
@@ -10,9 +13,10 @@ from mm.events.orders import (
     CancelRejected,
     OrderAmended,
     OrderCanceled,
+    OrderRejected,
     RejectReason,
 )
-from mm.events.units import OrderId
+from mm.events.units import Nanos, OrderId
 from mm.sim.order import Standing
 from mm.sim.settings import NONE, PaperSettings
 from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, snapshot
@@ -174,3 +178,29 @@ def test_closed_orders_are_forgotten_in_the_end() -> None:
         paper.gets(placed(name, BUY, 100, 1), cancel(name))
     standings = [paper.venue.query(OrderId(name)).standing for name in "abc"]
     assert standings == [Standing.UNKNOWN, Standing.CANCELED, Standing.CANCELED]
+
+
+def test_a_new_revision_may_change_fees_and_filters() -> None:
+    """From then on it is what counts, and open orders stay."""
+    paper = Paper()
+    paper.gets(placed("a", BUY, 100, 1))
+    paper.venue.hear(paper.at, instrument(revision=2, size_min=2))
+    (told,) = paper.gets(placed("b", BUY, 100, 1))
+    assert isinstance(told, OrderRejected)
+    assert told.reason is RejectReason.SIZE_TOO_SMALL
+    assert paper.open == [("a", 100, 1)]
+
+
+@pytest.mark.parametrize("change", ["tick_size", "lot_size", "multiplier"])
+def test_a_new_revision_may_not_change_its_steps(change: str) -> None:
+    """What a lot or a tick is worth cannot change under the orders and positions in them."""
+    paper = Paper()
+    with pytest.raises(BadInput, match="changes its kind or its steps"):
+        paper.venue.hear(paper.at, instrument(revision=2, **{change: Decimal(7)}))
+
+
+def test_time_never_runs_back() -> None:
+    """A caller that plays time backwards has a bug."""
+    paper = Paper()
+    with pytest.raises(AssertionError, match="time runs back"):
+        paper.venue.advance(Nanos(paper.at - 1))
