@@ -38,11 +38,15 @@ if TYPE_CHECKING:
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the mark is kept, what else is known of the log, and its limits.
 
+    `store` is the directory of an embedded server: one whose disk is full falls silent instead of
+    saying so, hence we look ourselves.
+
     With `checked_by_read` the chain is not read at the start: the first `read` of everything checks
     it, and until one has come to its end the log refuses to be written.
     """
 
     mark: Path | None = None
+    store: Path | None = None
     checked_by_read: bool = False
     archived: Head | None = None
     verified: Head | None = None
@@ -91,7 +95,7 @@ class JetStreamLog:
         found = await inspect(
             reader, known, chain=not options.checked_by_read, patience=options.copy_seconds_max
         )
-        writer = Writer(wire, streams, options.append)
+        writer = Writer(wire, streams, options.append, options.store)
         await writer.start()
         log = cls(reader, writer, found, options)
         log.tap = Tap(wire, streams.desk, market=options.tap_market)
@@ -111,6 +115,7 @@ class JetStreamLog:
         """
         assert self._whole, "the log was not checked: read it to its end first"
         if sealed.hash == self._head.hash:
+            self._remember()
             return
         stream = self._reader.stream
         if sealed.turn.previous != self._head.hash:

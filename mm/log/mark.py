@@ -12,14 +12,16 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Self
 
-from mm.errors import LogDamaged
+from mm.errors import LogDamaged, LogUnavailable
 from mm.events.units import Nanos, Seq, TurnNumber
 from mm.log.chain import Head
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SLOTS: Final = 3
@@ -40,25 +42,33 @@ class Mark:
         self._descriptor = descriptor
         self._offset = slot * SLOT_BYTES
         self._dirty = False
+        self._fault: OSError | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open for writing, or begin a new file; the slots that are there are flushed first."""
-        new = not path.exists()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.ftruncate(descriptor, SLOTS * SLOT_BYTES)
-        os.fsync(descriptor)
-        if new:
+        with _named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            size = os.fstat(descriptor).st_size
+            # Filled at once, so that a disk that is full later has room for each slot.
+            os.pwrite(descriptor, bytes(SLOTS * SLOT_BYTES - size), size)
+            os.fsync(descriptor)
             _sync_directory(path.parent)
-        heads = _slots(os.pread(descriptor, SLOTS * SLOT_BYTES, 0))
+            heads = _slots(os.pread(descriptor, SLOTS * SLOT_BYTES, 0))
         numbers = [head.number if head else -1 for head in heads]
         newest = numbers.index(max(numbers))
         return cls(path, descriptor, (newest + 1) % SLOTS)
 
     def write(self, head: Head) -> None:
-        """Remember where the log stands; takes about two microseconds and survives our death."""
-        os.pwrite(self._descriptor, _encode(head), self._offset)
+        """Remember where the log stands; takes about two microseconds and survives our death.
+
+        Raises `LogUnavailable` when the file cannot be written, or could not be flushed before.
+        """
+        with _named(self.path):
+            if self._fault is not None:
+                raise self._fault
+            os.pwrite(self._descriptor, _encode(head), self._offset)
         self._dirty = True
 
     async def sync(self) -> None:
@@ -66,7 +76,10 @@ class Mark:
         if self._dirty:
             self._dirty = False
             self._offset = (self._offset + SLOT_BYTES) % (SLOTS * SLOT_BYTES)
-            await asyncio.to_thread(os.fdatasync, self._descriptor)
+            try:
+                await asyncio.to_thread(os.fdatasync, self._descriptor)
+            except OSError as error:  # The next write says so.
+                self._fault = error
 
     async def keep_synced(self) -> None:
         """Flush once a second, until cancelled."""
@@ -80,15 +93,28 @@ class Mark:
         os.close(self._descriptor)
 
 
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn what the system refuses into an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise LogUnavailable(
+            f"the mark cannot be kept: {error.strerror}",
+            where=str(path),
+            remedy="give it a disk that works and has room, and this user the right to write there",
+        ) from error
+
+
 def remembered(path: Path) -> Head | None:
     """Where the log stood when the mark was last written; None when there is no mark yet.
 
     Raises `LogDamaged` when something is written there but no slot of it is whole.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    if not path.exists():
         return None
+    with _named(path):
+        data = path.read_bytes()
     whole = [head for head in _slots(data) if head is not None]
     if not whole and data.strip(b"\0"):
         raise LogDamaged(

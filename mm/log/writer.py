@@ -9,15 +9,19 @@ server's last id tells the rest. Anyone else who has written, if only once, fenc
 from __future__ import annotations
 
 import asyncio
+import shutil
 from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from mm.errors import LogError, LogFull, LogUnavailable, StreamMismatch, WriterFenced
+from mm.events.turn import TURN_BYTES_MAX
 from mm.log.wire import NO_MESSAGE, NO_RESPONDERS, ask, nothing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mm.log.chain import Sealed
     from mm.log.streams import Streams
     from mm.log.wire import Close, Frame, Wire
@@ -32,10 +36,14 @@ OUT_OF_ROOM: Final = frozenset({10023, 10028, 10047, 10122})
 
 
 class AppendLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an append may take in all, and how long one attempt waits for its answer."""
+    """How long an append may take in all, and how long one attempt waits for its answer.
+
+    A server that is silent while its disk has less than `disk_free_min` bytes is taken for full.
+    """
 
     append_seconds_max: float = 5.0
     ack_seconds_max: float = 1.0
+    disk_free_min: int = 2 * TURN_BYTES_MAX
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -78,8 +86,11 @@ AWAY: Final = Ack(error=Refusal(description="the connection is down"))
 class Writer:
     """Sends one turn at a time and waits for its acknowledgement."""
 
-    def __init__(self, wire: Wire, streams: Streams, limits: AppendLimits) -> None:
+    def __init__(
+        self, wire: Wire, streams: Streams, limits: AppendLimits, store: Path | None = None
+    ) -> None:
         """Use a connection and the declared streams; `start` opens the inbox."""
+        self._store = store
         self._wire = wire
         self._limits = limits
         self._stream = streams.session.name
@@ -190,13 +201,23 @@ class Writer:
             return True
         raise _fenced(sealed, "the stream is not empty")
 
-    def _unavailable(self, sealed: Sealed, ack: Ack) -> LogUnavailable:
+    def _unavailable(self, sealed: Sealed, ack: Ack) -> LogError:
         assert ack.error is not None
+        if ack is SILENT and self._store and _free(self._store) < self._limits.disk_free_min:
+            return LogFull(
+                f"turn {sealed.turn.number} was not acknowledged: the disk is full",
+                where=str(self._store),
+                remedy="free some space, then start again: this server has given the stream up",
+            )
         return LogUnavailable(
             f"turn {sealed.turn.number} was not acknowledged: {ack.error.description}",
             where=self._stream,
             remedy="send nothing; append the same turn again, or reopen the log and recover",
         )
+
+
+def _free(directory: Path) -> int:
+    return shutil.disk_usage(directory).free
 
 
 def headers_of(sealed: Sealed, stream: str) -> bytes:

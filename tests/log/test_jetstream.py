@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -244,6 +245,41 @@ async def test_a_full_log_refuses_turns(server: EmbeddedServer) -> None:
             await fill(log, 1000)
         assert 10 < log.head.number < 1000
         assert len(await stored(log)) == log.head.number
+
+
+async def test_a_silent_server_on_a_full_disk_is_full(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
+    """A server whose disk is full does not answer; that is told apart from one that is stuck."""
+    for disk_free_min, kind in ((1 << 62, LogFull), (1, LogUnavailable)):
+        append = AppendLimits(
+            append_seconds_max=0.3, ack_seconds_max=0.2, disk_free_min=disk_free_min
+        )
+        async with opened(server, LogOptions(append=append, store=tmp_path)) as log:
+            pause(server)
+            with pytest.raises(kind, match=r"the disk is full|did not acknowledge"):
+                await log.append(market(log.head))
+            resume(server)
+
+
+async def test_a_mark_that_cannot_be_written_stops_the_log(
+    server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turn is stored but not remembered: its append fails, and may be repeated."""
+
+    def broken(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with opened(server, LogOptions(mark=tmp_path / "mark")) as log:
+        sealed = market(log.head)
+        monkeypatch.setattr(os, "pwrite", broken)
+        for _ in range(2):
+            with pytest.raises(LogUnavailable, match="the mark cannot be kept: No space left"):
+                await log.append(sealed)
+        monkeypatch.undo()
+        await log.append(sealed)
+        assert remembered(tmp_path / "mark") == log.head
+        assert await stored(log) == [sealed]
 
 
 async def test_any_other_refusal_is_told(server: EmbeddedServer) -> None:

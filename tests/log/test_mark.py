@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mm.errors import LogDamaged
+from mm.errors import LogDamaged, LogUnavailable
 from mm.events.units import Nanos, Seq, TurnNumber
 from mm.log import mark
 from mm.log.chain import Head
@@ -143,6 +144,38 @@ def test_a_kill_loses_nothing(path: Path) -> None:
     found = remembered(path)
     assert found is not None
     assert found.number == 1000
+
+
+async def test_a_mark_that_cannot_be_flushed_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails in the background fails the next write."""
+
+    def broken(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    opened = Mark.open(path)
+    opened.write(head(1))
+    monkeypatch.setattr(os, "fdatasync", broken)
+    await opened.sync()
+    with pytest.raises(LogUnavailable, match="Input/output error"):
+        opened.write(head(2))
+    await opened.close()
+
+
+def test_a_mark_nobody_may_write_is_named(path: Path) -> None:
+    """A path that cannot be used is an error of ours, with the path."""
+    path.mkdir(parents=True)
+    for use in (Mark.open, remembered):
+        with pytest.raises(LogUnavailable, match=r"log\.mark"):
+            use(path)
+
+
+async def test_a_mark_cut_short_is_filled_up(path: Path) -> None:
+    """A file that was made but not filled when the power went is used all the same."""
+    put(path)
+    await Mark.open(path).close()
+    assert [len(slot) for slot in slots(path)] == [RECORD_BYTES] * SLOTS
 
 
 async def test_flushes_go_on_by_themselves(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
