@@ -200,6 +200,19 @@ async def test_a_server_that_is_gone_is_unavailable(server: EmbeddedServer) -> N
             assert time.monotonic() - began < 1.5
 
 
+async def test_a_lost_connection_is_noticed_at_once(server: EmbeddedServer) -> None:
+    """An append under way does not wait out its answer's time when the connection is gone."""
+    patient = AppendLimits(append_seconds_max=20.0, ack_seconds_max=20.0)
+    async with opened(server, LogOptions(append=patient)) as log:
+        pause(server)
+        appending = asyncio.create_task(log.append(market(log.head)))
+        await asyncio.sleep(0.05)
+        os.kill(server.pid, signal.SIGKILL)
+        await server.exited()
+        await server.restart()
+        await asyncio.wait_for(appending, 5)
+
+
 async def test_a_stuck_server_is_unavailable(server: EmbeddedServer) -> None:
     """When the socket takes no more, the append is not queued but fails in time."""
     async with opened(server, QUICK) as log:
