@@ -111,15 +111,21 @@ class Store:
 
 
 def in_use(path: Path) -> bool:
-    """Whether a server runs on this store right now."""
+    """Whether a server runs on this store for somebody; one whose parent died is going away."""
     try:
         lock = os.open(path / "server.pid", os.O_RDONLY)
     except OSError:
         return False
     try:
-        return not _locked(lock, fcntl.LOCK_SH)
+        return not _locked(lock, fcntl.LOCK_SH) and _is_claimed(path)
     finally:
         os.close(lock)
+
+
+def _is_claimed(path: Path) -> bool:
+    """Whether the process that claimed the store lives; its lock is not tried, only read."""
+    owner = (path / "mm.lock").read_text(encoding="utf-8", errors="replace").strip()
+    return owner.isdigit() and bool(_start_time(int(owner)))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -212,6 +212,14 @@ async def test_orphan_is_stopped(tmp_path: Path, killed_parent: Killed) -> None:
 
 
 @linux
+async def test_an_orphan_is_not_shown_to_readers(tmp_path: Path, killed_parent: Killed) -> None:
+    """A server whose parent died is going away: a reader that asked it would wait in vain."""
+    orphan = killed_parent(tmp_path / "store", "survives")
+    assert alive(orphan)
+    assert observe(tmp_path / "store") is None
+
+
+@linux
 async def test_frozen_orphan_is_killed(tmp_path: Path, killed_parent: Killed) -> None:
     """An orphan that does not react to a polite request is stopped by force."""
     orphan = killed_parent(tmp_path / "store", "survives")
