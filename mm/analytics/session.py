@@ -27,6 +27,8 @@ from mm.log.columns import TURNS
 from mm.log.spans import TURN_COLUMNS
 
 Connection = duckdb.DuckDBPyConnection
+Paths = Path | str | Sequence[Path | str]
+Tick = Callable[[float], None]
 QUESTIONS: Final = (
     duckdb.StatementType.SELECT,
     duckdb.StatementType.EXPLAIN,
@@ -49,10 +51,11 @@ def find_archive(path: Path | str) -> Path:
     )
 
 
-def connect(paths: Path | str | Sequence[Path | str], *, asked: str | None = None) -> Connection:
+def connect(paths: Paths, *, asked: str | None = None, watched: bool = False) -> Connection:
     """Open archives or sessions for questions; every view has a column `archive`.
 
-    With `asked`, the one question that will be put, only what it needs is laid out. Raises
+    With `asked`, the one question that will be put, only what it needs is laid out. With `watched`
+    it can be told how far a question is, which in a notebook would need a widget. Raises
     `SessionError` where there is no archive, `LogDamaged` where a file is not what was written.
     """
     several = [paths] if isinstance(paths, Path | str) else list(paths)
@@ -71,6 +74,8 @@ def connect(paths: Path | str | Sequence[Path | str], *, asked: str | None = Non
     for name, text in statements().items():
         if text and name in wanted:
             connection.execute(text)
+    if watched:
+        connection.execute(statement("progress"))
     connection.execute(statement("settings"))
     return connection
 
@@ -80,9 +85,9 @@ def ask(
     sql: str,
     *,
     rows_max: int | None = None,
-    tick: Callable[[float], None] = lambda _percent: None,
+    tick: Tick | None = None,
 ) -> pa.Table:
-    """Put one question; `tick` is told how far it is, and Ctrl-C ends it.
+    """Put one question; Ctrl-C ends it, `tick` is told how much of it is done, in per cent.
 
     Raises `QueryError`, which lists the views where the one asked is none.
     """
@@ -90,7 +95,8 @@ def ask(
         future = pool.submit(_answer, connection, sql, rows_max)
         try:
             while wait([future], TICK_SECONDS).not_done:
-                tick(connection.query_progress())
+                if tick is not None:
+                    tick(connection.query_progress())
         except KeyboardInterrupt:
             while wait([future], TICK_SECONDS).not_done:
                 connection.interrupt()  # It notices only while it works, and never Ctrl-C itself.
@@ -119,14 +125,14 @@ def _check_question(connection: Connection, sql: str) -> None:
 
 
 def query(
-    paths: Path | str | Sequence[Path | str],
+    paths: Paths,
     sql: str,
     *,
     rows_max: int | None = None,
-    tick: Callable[[float], None] = lambda _percent: None,
+    tick: Tick | None = None,
 ) -> pa.Table:
     """Put one question to archives or sessions; see `connect` and `ask`."""
-    connection = connect(paths, asked=sql)
+    connection = connect(paths, asked=sql, watched=tick is not None)
     try:
         return ask(connection, sql, rows_max=rows_max, tick=tick)
     finally:

@@ -1,7 +1,5 @@
--- How far a question is can be asked, and is not printed. From here on the database sees its own
--- tables and nothing else: no file, no network, no variable of ours, and no way back.
-SET enable_progress_bar = true;
-SET enable_progress_bar_print = false;
+-- From here on the database sees its own tables and nothing else: no file, no network, no variable
+-- of ours, and no way back.
 SET temp_directory = '';
 SET python_enable_replacements = false;
 SET enable_external_access = false;
