@@ -1,0 +1,3 @@
+-- How far a question is can be asked, and is not printed.
+SET enable_progress_bar = true;
+SET enable_progress_bar_print = false;
