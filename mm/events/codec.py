@@ -20,6 +20,8 @@ Upcast = Callable[[list[Any]], list[Any]]
 UPCASTS: Final[Mapping[int, Upcast]] = {}
 """From version n to n + 1, on the undecoded array; empty while there is only version 1."""
 
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What damaged bytes make the decoder raise: text that is none, and nests without end, too."""
 _encoder: Final = msgspec.msgpack.Encoder(decimal_format="string")
 _turns: Final = msgspec.msgpack.Decoder(Turn)
 _events: Final = msgspec.msgpack.Decoder(Event)
@@ -36,7 +38,7 @@ def decode(payload: bytes) -> Turn:
     if len(payload) > 1 and payload[1] == VERSION:
         try:
             return _turns.decode(payload)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             raise explain(payload, error) from error
     return decode_older(payload, UPCASTS, VERSION)
 
@@ -56,7 +58,7 @@ def decode_older(payload: bytes, upcasts: Mapping[int, Upcast], version: int) ->
         for step in range(written, version):
             raw = upcasts[step](raw)
         return msgspec.convert(raw, Turn)
-    except (msgspec.MsgspecError, IndexError, TypeError, KeyError) as error:
+    except (*_UNREADABLE, IndexError, TypeError, KeyError) as error:
         raise explain(payload, error) from error
 
 
@@ -69,7 +71,7 @@ def decode_event(payload: bytes) -> Event:
     """Read a single event back."""
     try:
         event: Event = _events.decode(payload)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise explain(payload, error) from error
     return event
 
@@ -98,5 +100,5 @@ def _tags(payload: bytes) -> list[str]:
     try:
         raw = _raw.decode(payload)
         return [str(event[0]) for part in raw[6:8] for event in part]
-    except (msgspec.MsgspecError, IndexError, TypeError, KeyError):
+    except (*_UNREADABLE, IndexError, TypeError, KeyError):
         return []

@@ -113,6 +113,27 @@ def test_every_cut_is_named() -> None:
             codec.decode(payload[:end])
 
 
+def test_every_flipped_bit_is_read_or_named() -> None:
+    """A payload with one bit wrong gives another turn or a typed error, never any other."""
+    payload = codec.encode(turn(NOTE, example(KINDS["instrument.defined"])))
+    for bit in range(8 * len(payload)):
+        flipped = bytearray(payload)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            assert codec.decode(bytes(flipped)) != turn(NOTE)
+        except BadInput:
+            continue
+
+
+@pytest.mark.parametrize("head", [b"", b"\x98\x01"])
+def test_nests_without_end_are_named(head: bytes) -> None:
+    """A payload that nests deeper than any event is no turn."""
+    with pytest.raises(DecodeError):
+        codec.decode(head + b"\x91" * 100_000)
+    with pytest.raises(DecodeError):
+        codec.decode_event(head + b"\x91" * 100_000)
+
+
 def test_an_unknown_tag_is_named() -> None:
     """An event of a later version stops the reader, who is told which."""
     raw = msgspec.msgpack.decode(codec.encode(turn(NOTE)))
