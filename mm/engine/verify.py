@@ -1,8 +1,8 @@
 """Verify: the facts of every turn go to the same engine, and its decisions must come out.
 
-Each turn is sealed again from what was recomputed; its bytes must be the recorded ones, down to
-the hash. The first difference is reported as a field diff with the chain of causes behind it; what
-follows it is not compared, since the states have parted.
+Timers have to be the recorded ones and decisions equal to the byte; that the bytes are those that
+were written, the reader of the log has checked. The first difference is reported as a field diff
+with the chain of causes behind it; what follows is not compared, since the states have parted.
 """
 
 from collections import deque
