@@ -109,7 +109,8 @@ async def _viewing(way: access.Access, desk: str) -> AsyncIterator[LogView]:
 async def turns(path: Path, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
     """The turns of a session or recording: from its log where there is one, else its archive."""
     files = DeskFiles(path)
-    if is_archive(path) or not files.store.is_dir():
+    served = files.store.is_dir() or "NATS_URL" in os.environ
+    if is_archive(path) or not served:
         for sealed in Archive(path if is_archive(path) else files.archive).turns(after):
             yield sealed
         return
@@ -132,6 +133,11 @@ async def reading(files: DeskFiles) -> AsyncIterator[LogView]:
     running = observe(files.store)
     if running is not None:
         async with _viewing(running, files.root.resolve().name) as view:
+            yield view
+        return
+    external = access.from_environment(os.environ)
+    if external is not None and not files.store.is_dir():
+        async with _viewing(external, files.root.resolve().name) as view:
             yield view
         return
     if not files.store.is_dir():

@@ -9,7 +9,7 @@ import contextlib
 import platform
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from mm.apps.clock import Clock, FeedClock, PacedClock
 from mm.apps.config import Config, RecordingFeedConfig
 from mm.apps.inbox import Inbox
 from mm.apps.runner import Runner, pump
-from mm.apps.sessions import DeskFiles, find
+from mm.apps.sessions import find
 from mm.apps.spool import Spool
 from mm.engine.core import Engine
 from mm.engine.settings import EngineSettings, limits_of, strategy_of
@@ -35,7 +35,6 @@ from mm.events.vocabulary import Fact
 from mm.gateways.base import Feed
 from mm.gateways.paper import PaperGateway
 from mm.gateways.recorded import RecordedFeed, SyntheticFeed
-from mm.log.archive import ArchiveWriter
 from mm.log.base import Log
 from mm.projections.ledger import Ledger
 
@@ -315,12 +314,3 @@ def _timer(config: Config, runner: Runner) -> Iterator[None]:
         yield
     finally:
         handle.cancel()
-
-
-async def archive(log: Log, files: DeskFiles, name: str, tick: Callable[[int], None]) -> Path:
-    """Copy what the archive lacks from the log, reading back what was stored."""
-    with ArchiveWriter(files.archive, name=name, kind="session") as writer:
-        async for sealed in log.read(writer.head.number):
-            writer.append(sealed)
-            tick(sealed.turn.size)
-    return files.archive

@@ -39,7 +39,7 @@ from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Side, Ticks
 from mm.projections.base import Routes
 from mm.projections.lifecycle import CLOSED, PROVES, RESOLVED, RESTING, Status, step
 
-CLOSED_KEPT_MAX: Final = 10_000
+CLOSED_KEPT_MAX: Final = 4_000
 
 Answer = OrderSubmitted | OrderExpired
 

@@ -11,12 +11,13 @@ import typer
 
 from mm.apps import config as configs
 from mm.apps import snapshots
+from mm.apps.archiving import archive_apart
 from mm.apps.cli.output import emit_json, err, progress
 from mm.apps.config import Config
 from mm.apps.logs import desk_log
 from mm.apps.runner import OnTurn
 from mm.apps.screen import Screen
-from mm.apps.session import Ended, Session, archive, precheck, recover
+from mm.apps.session import Ended, Session, precheck, recover
 from mm.apps.sessions import DeskFiles, desk_files
 from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
@@ -123,8 +124,8 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
             ended = await session.run("paper", rearm)
         snapshots.save(files.snapshot, engine, log.head)
         report = _report(ended, screen, files)
-        with progress("archiving", ended.events) as advance:
-            await archive(log, files, config.desk, advance)
+    with progress("archiving", None):
+        await archive_apart(files)
     return report
 
 
