@@ -22,7 +22,7 @@ from mm.log.chain import Head, Sealed, follow
 from mm.log.mark import Mark, remembered
 from mm.log.pages import PageLimits
 from mm.log.reader import Reader
-from mm.log.recovery import COPY_SECONDS_MAX, Found, Known, inspect
+from mm.log.recovery import Found, Known, inspect
 from mm.log.tap import Tap
 from mm.log.wire import attach
 from mm.log.writer import AppendLimits, Writer
@@ -52,7 +52,6 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     verified: Head | None = None
     append: AppendLimits = AppendLimits()
     pages: PageLimits = PageLimits()
-    copy_seconds_max: float = COPY_SECONDS_MAX
     tap_market: bool = False
 
 
@@ -69,7 +68,6 @@ class JetStreamLog:
         self._reader = reader
         self._writer = writer
         self._head = found.head
-        self._options = options
         self._whole = not options.checked_by_read or found.base == found.head.number
         self._mark = Mark.open(options.mark) if options.mark else None
         self._syncing = asyncio.create_task(self._mark.keep_synced()) if self._mark else None
@@ -92,9 +90,7 @@ class JetStreamLog:
         if not await reader.exists():
             _require_unknown(known, reader.stream)
         await declared.ensure(nc, streams)
-        found = await inspect(
-            reader, known, chain=not options.checked_by_read, patience=options.copy_seconds_max
-        )
+        found = await inspect(reader, known, chain=not options.checked_by_read)
         writer = Writer(wire, streams, options.append, options.store)
         await writer.start()
         log = cls(reader, writer, found, options)
@@ -142,8 +138,8 @@ class JetStreamLog:
             self._remember()
 
     def read_orders(self) -> AsyncGenerator[Sealed, None]:
-        """Only the turns that touch orders or control, from the copy that is kept for ever."""
-        return self._reader.orders(self._head, self._options.copy_seconds_max)
+        """Only the turns that touch orders or control, from the copy, hashes and links checked."""
+        return self._reader.orders(self._head)
 
     async def close(self) -> None:
         """Let go of the log; the connection stays with its owner."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from mm.errors import SequenceHole, TailLost
+from mm.errors import ChainBroken, SequenceHole, TailLost
 from mm.events.codec import digest_of
 from mm.events.turn import NO_HASH
 from mm.events.units import TurnNumber
@@ -63,13 +63,16 @@ class Reader:
 
     async def turn(self, number: int) -> Sealed | None:
         """One turn, its bytes checked but not its links; None when it is not there."""
-        verb, body = f"STREAM.MSG.GET.{self.stream}", {"seq": number}
+        return await self._stored(self.stream, number)
+
+    async def _stored(self, stream: str, sequence: int) -> Sealed | None:
+        verb, body = f"STREAM.MSG.GET.{stream}", {"seq": sequence}
         reply = await ask(self._wire.nc, verb, body, absent=NO_MESSAGE)
         if not reply:
             return None
         message = reply["message"]
         frame = b"", b64decode(message.get("hdrs", "")), b64decode(message.get("data", ""))
-        return unaltered(frame, f"{self.stream}, sequence {number}")
+        return unaltered(frame, f"{stream}, sequence {sequence}")
 
     async def head_at(self, number: TurnNumber) -> Head:
         """Where the log stood after this turn; raises `SequenceHole` when it is not there."""
@@ -100,14 +103,8 @@ class Reader:
         message = await direct(nc, self.stream, {"seq": number + 1, "next_by_subj": subject})
         if message is not None:
             return unseal(message).turn.previous_orders
-        return await self._copy_end()
-
-    async def _copy_end(self) -> bytes:
-        """The hash of the last turn in the copy."""
-        reply = await ask(self._wire.nc, f"STREAM.INFO.{self.copy}", {})
-        last = msgspec.convert(reply["state"], State).last_seq
-        message = await direct(self._wire.nc, self.copy, {"seq": last}) if last else None
-        return NO_HASH if message is None else digest_of(message)
+        sealed = await self.copy_end()
+        return NO_HASH if sealed is None else sealed.hash
 
     async def turns(self, after: Head, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
         """The turns after a known head up to `last`, checked as `Log.read` demands."""
@@ -127,34 +124,62 @@ class Reader:
             walk.links(page)
         return walk.head
 
-    async def orders(self, end: Head, patience: float) -> AsyncGenerator[Sealed, None]:
-        """The turns that touched orders or control, from the copy, up to the one `end` names."""
-        last = await self.copied(end, patience)
+    async def orders(self, end: Head) -> AsyncGenerator[Sealed, None]:
+        """The turns that touched orders or control, up to the one that `end` names.
+
+        They come from the copy. What the server has not copied yet, as for ten seconds or so after
+        a crash, comes from the log itself.
+        """
         head = START
+        last = await self._copy_last() if end.orders_hash != NO_HASH else 0
         async for page in span(self._wire, self.copy, 1, last, self._limits):
             for frame in page:
+                if head.orders_hash == end.orders_hash:
+                    return
                 where = f"{self.copy}, sequence {sequence_of(frame)}"
                 sealed = unaltered(frame, where)
                 head = follow_orders(head, sealed, where=where)
                 yield sealed
-        assert head.orders_hash == end.orders_hash, "the copy changed while it was read"
+        async for sealed in self._not_copied(head, end):
+            yield sealed
 
-    async def copied(self, end: Head, patience: float) -> int:
-        """Wait until the copy ends as `end` says; its last sequence. Raises `TailLost`."""
+    async def _not_copied(self, copied: Head, end: Head) -> AsyncGenerator[Sealed, None]:
+        """The turns that touched orders after the last one in the copy, which the log must hold."""
+        if copied.orders_hash == end.orders_hash:
+            return
+        after = await self.head_at(copied.number)
+        if after.hash != copied.hash:
+            raise ChainBroken(
+                f"the copy ends with a turn {copied.number} that is not in the log",
+                where=self.copy,
+                remedy=REMEDY,
+            )
+        async for sealed in self.turns(after, end.number):
+            if sealed.turn.previous_orders:
+                yield sealed
+
+    async def copy_end(self) -> Sealed | None:
+        """The last turn in the copy, its bytes checked; None when it is empty."""
+        last = await self._copy_last()
+        return await self._stored(self.copy, last) if last else None
+
+    async def _copy_last(self) -> int:
+        reply = await ask(self._wire.nc, f"STREAM.INFO.{self.copy}", {})
+        return msgspec.convert(reply["state"], State).last_seq
+
+    async def copied(self, end: Head, patience: float) -> None:
+        """Wait until the copy ends as the log does; raises `TailLost` after `patience` seconds."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + patience
         while end.orders_hash != NO_HASH:
-            reply = await ask(self._wire.nc, f"STREAM.INFO.{self.copy}", {})
-            state = msgspec.convert(reply["state"], State)
-            message = await direct(self._wire.nc, self.copy, {"seq": state.last_seq or 1})
-            if message is not None and digest_of(message) == end.orders_hash:
-                return state.last_seq
+            sealed = await self.copy_end()
+            if sealed is not None and sealed.hash == end.orders_hash:
+                return
             if clock() > deadline:
                 raise TailLost(
-                    f"the copy of the turns that touch orders does not end as the log does, "
+                    "the copy of the turns that touch orders does not end as the log does, "
                     f"{patience:g} s after it should",
                     where=self.copy,
                     remedy=REMEDY,
                 )
             await asyncio.sleep(POLL_SECONDS)
-        return 0

@@ -7,11 +7,13 @@ known from outside it, then every hash and link is checked, and nothing is ever 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from mm.errors import ChainBroken, SequenceHole, TailLost
+from mm.events.turn import NO_HASH
 from mm.events.units import TurnNumber
 from mm.log.chain import START, Head
 from mm.log.walk import REMEDY
@@ -19,7 +21,12 @@ from mm.log.walk import REMEDY
 if TYPE_CHECKING:
     from mm.log.reader import Reader, State
 
-COPY_SECONDS_MAX: Final = 30.0
+COPY_WAIT_SECONDS: Final = 0.5
+COPY_SECONDS_MAX: Final = 30.0  # For those who wait until the copy is complete.
+BEHIND: Final = (
+    "the copy of the turns that touch orders {}: the server has not copied the later ones yet, so "
+    "they are read from the log itself"
+)
 NO_MARK: Final = "there was no mark: turns lost at the end before now would not have been noticed"
 
 
@@ -53,9 +60,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-async def inspect(
-    reader: Reader, known: Known, *, chain: bool = True, patience: float = COPY_SECONDS_MAX
-) -> Found:
+async def inspect(reader: Reader, known: Known, *, chain: bool = True) -> Found:
     """Hold the stream against all that is known and, with `chain`, check it turn by turn.
 
     Without `chain` the caller reads all turns after `Found.base` itself, which checks them too.
@@ -71,14 +76,28 @@ async def inspect(
         head = await reader.verify(base, last)
     else:
         head = await reader.head_at(last)
-    await reader.copied(head, patience)
+    notes = [] if known.mark or not head.number else [NO_MARK]
     return Found(
         head=head,
         first=TurnNumber(state.first_seq),
         base=base.number,
         beyond_mark=head.number - (known.mark or START).number,
-        notes=() if known.mark or not head.number else (NO_MARK,),
+        notes=(*notes, *await _copy_notes(reader, state, head)),
     )
+
+
+async def _copy_notes(reader: Reader, state: State, head: Head) -> list[str]:
+    """Hold the end of the copy of the orders' turns against the log; it may lag, and no more."""
+    with suppress(TailLost):
+        await reader.copied(head, COPY_WAIT_SECONDS)
+    sealed = await reader.copy_end()
+    if sealed is None:
+        return [] if head.orders_hash == NO_HASH else [BEHIND.format("is empty")]
+    ended = msgspec.structs.replace(head, number=sealed.turn.number, hash=sealed.hash)
+    await _require(reader, state, "copy of the orders' turns", ended)
+    if sealed.hash == head.orders_hash:
+        return []
+    return [BEHIND.format(f"ends with turn {sealed.turn.number}")]
 
 
 async def _require(reader: Reader, state: State, name: str, head: Head) -> None:

@@ -13,7 +13,7 @@ from mm.events.units import TurnNumber
 from mm.log.chain import START, Head, Sealed
 from mm.log.pages import PageLimits
 from mm.log.reader import DEFAULTS, Reader
-from mm.log.recovery import COPY_SECONDS_MAX, Found, Known, inspect
+from mm.log.recovery import Found, Known, inspect
 from mm.log.wire import attach
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class LogView:
 
     def read_orders(self) -> AsyncGenerator[Sealed, None]:
         """Only the turns that touch orders or control, in order, hashes and links checked."""
-        return self._reader.orders(self._head, COPY_SECONDS_MAX)
+        return self._reader.orders(self._head)
 
     async def close(self) -> None:
         """Nothing to let go of: the connection stays with its owner."""

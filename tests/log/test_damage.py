@@ -12,12 +12,14 @@ import msgspec
 import pytest
 
 from mm.errors import ChainBroken, LogDamaged, SequenceHole, TailLost
+from mm.events.units import TurnNumber
+from mm.log.chain import START, advance
 from mm.log.connection import close, connect
 from mm.log.jetstream import LogOptions
 from mm.log.pages import PageLimits
 from mm.log.server import EmbeddedServer, ServerOptions
 from mm.log.wire import ask
-from tests.log.turns import DESK, fill, market, opened
+from tests.log.turns import DESK, fill, market, opened, orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +52,7 @@ async def log_of(path: Path, *, killed: bool, turns: int = TURNS) -> Head:
 
 async def reopen(path: Path, **options: Any) -> Head:
     """Start a server on what is left, and open the log."""
-    options = {"mark": path / "mark", "copy_seconds_max": 3.0, "pages": IMPATIENT, **options}
+    options = {"mark": path / "mark", "pages": IMPATIENT, **options}
     limits = ServerOptions(start_seconds_max=5.0)
     async with (
         EmbeddedServer(path / "store", sync="2m", options=limits) as server,
@@ -63,7 +65,7 @@ async def read_orders(path: Path) -> list[Sealed]:
     """Start a server on what is left, and read the copy of the orders' turns."""
     async with (
         EmbeddedServer(path / "store", sync="2m") as server,
-        opened(server, LogOptions(pages=IMPATIENT, copy_seconds_max=1.0)) as log,
+        opened(server, LogOptions(pages=IMPATIENT)) as log,
     ):
         return [sealed async for sealed in log.read_orders()]
 
@@ -144,22 +146,66 @@ async def test_a_damaged_copy_is_named(tmp_path: Path) -> None:
         await read_orders(tmp_path)
 
 
-async def test_a_copy_that_stays_behind_is_named(tmp_path: Path) -> None:
-    """While the copy does not end as the log does, it is not believed."""
+async def test_a_copy_that_stays_behind_is_made_up_for(tmp_path: Path) -> None:
+    """What was not copied is read from the log itself, with a note at the start."""
     source = {"name": DESK.session.name, "filter_subject": "mm.test.nothing"}
     orders = msgspec.structs.replace(
         DESK.orders, config={**DESK.orders.config, "sources": [source]}
     )
     streams = msgspec.structs.replace(DESK, orders=orders)
-    options = LogOptions(copy_seconds_max=0.2)
     async with EmbeddedServer(tmp_path / "store", sync="2m") as server:
-        async with opened(server, options, streams) as log:
-            await fill(log, 3)
-            with pytest.raises(TailLost, match=r"0\.2 s after"):
-                assert [sealed async for sealed in log.read_orders()] == []
-        with pytest.raises(TailLost, match="does not end as the log does"):
-            async with opened(server, options, streams):
-                pass
+        async with opened(server, streams=streams) as log:
+            done = await fill(log, 8)
+            assert [sealed async for sealed in log.read_orders()] == done[::3]
+            with pytest.raises(TailLost, match=r"0\.1 s after"):
+                await log._reader.copied(log.head, 0.1)
+        mark = LogOptions(mark=tmp_path / "mark")
+        async with opened(server, mark, streams) as log:
+            assert "is empty" in log.found.notes[1]
+        await put_into_copy(server, done[0])
+        async with opened(server, mark, streams) as log:
+            (note,) = log.found.notes
+            assert "ends with turn 1: the server has not copied" in note
+            assert [sealed async for sealed in log.read_orders()] == done[::3]
+
+
+async def put_into_copy(server: EmbeddedServer, *turns: Sealed) -> None:
+    """Let the copy have turns of our choosing, from a stream of another name."""
+    nc = await connect(server.access)
+    await ask(nc, f"STREAM.DELETE.{DESK.orders.name}", {})
+    config = {**DESK.orders.config, "sources": [], "subjects": ["copy.*"]}
+    await ask(nc, f"STREAM.CREATE.{DESK.orders.name}", config)
+    for sealed in turns:
+        headers = {"Nats-Msg-Id": sealed.id}
+        await nc.jetstream().publish("copy.x", sealed.payload, headers=headers)
+    source = {"name": DESK.session.name, "filter_subject": "mm.test.nothing"}
+    config = {**DESK.orders.config, "sources": [source]}
+    await ask(nc, f"STREAM.UPDATE.{DESK.orders.name}", config)
+    await close(nc)
+
+
+async def test_a_copy_of_another_log_is_named(tmp_path: Path) -> None:
+    """A copy that holds what the log does not is refused, at the start and by its readers."""
+    source = {"name": DESK.session.name, "filter_subject": "mm.test.nothing"}
+    orders_stream = msgspec.structs.replace(
+        DESK.orders, config={**DESK.orders.config, "sources": [source]}
+    )
+    streams = msgspec.structs.replace(DESK, orders=orders_stream)
+    foreign = orders(START, "of another log")
+    beyond = orders(msgspec.structs.replace(START, number=TurnNumber(20)), "lost")
+    async with (
+        EmbeddedServer(tmp_path / "store", sync="2m") as server,
+        opened(server, streams=streams) as log,
+    ):
+        await fill(log, 8)
+        await put_into_copy(server, foreign)
+        with pytest.raises(ChainBroken, match="turn 1 that is not in the log"):
+            await anext(aiter(log._reader._not_copied(advance(START, foreign), log.head)))
+        with pytest.raises(ChainBroken, match="knows"):
+            await opened(server, streams=streams).__aenter__()
+        await put_into_copy(server, beyond)
+        with pytest.raises(TailLost, match="13 acknowledged turns are lost: the copy"):
+            await opened(server, streams=streams).__aenter__()
 
 
 async def test_a_stream_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:

@@ -296,7 +296,12 @@ async def test_an_observer_reads_beside_the_writer(server: EmbeddedServer) -> No
         assert [each async for each in view.read(TurnNumber(5))] == done[5:]
         assert [each async for each in view.read_orders()] == done[::3]
         assert (await view.check(Known(mark=log.head))).beyond_mark == 0
+        await fill(log, 2, "later")
+        await log._reader.copied(log.head, 5.0)
+        assert [each async for each in view.read()] == done
+        assert [each async for each in view.read_orders()] == done[::3]
+        await view.refresh()
         with pytest.raises(LogDamaged):
-            await view.check(Known(mark=msgspec.structs.replace(log.head, number=TurnNumber(9))))
+            await view.check(Known(mark=msgspec.structs.replace(log.head, number=TurnNumber(11))))
         await view.close()
     await close(nc)
