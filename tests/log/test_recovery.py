@@ -200,6 +200,25 @@ def test_a_page_is_never_refused_without_a_reason() -> None:
     assert walk.head == advance(START, sealed)
 
 
+def test_turns_that_skip_a_sequence_are_a_hole() -> None:
+    """Turn follows turn, but something stood between them and was taken away."""
+    first = market(START)
+    second = market(advance(START, first))
+    frames = [
+        (
+            f"HMSG {DESK.market_subject} 1 $JS.ACK.S.C.1.{sequence}.1.1.0".encode(),
+            f"NATS/1.0\r\nNats-Msg-Id: {sealed.id}\r\n\r\n".encode(),
+            sealed.payload,
+        )
+        for sequence, sealed in ((1, first), (3, second))
+    ]
+    for page in (frames, frames[1:]):
+        with pytest.raises(SequenceHole, match=r"turns? .* missing"):
+            Walk("S", DESK.orders_subject, START).turns(page)
+        with pytest.raises(SequenceHole, match=r"turns? .* missing"):
+            Walk("S", DESK.orders_subject, START).links(page)
+
+
 def test_a_sequence_is_read_with_and_without_a_domain() -> None:
     """Servers in a domain put two more words in front of it."""
     plain, domain = b"$JS.ACK.S.C.1.42.7.9.0", b"$JS.ACK.hub.acc.S.C.1.42.7.9.0"
@@ -256,6 +275,7 @@ async def test_a_trimmed_log_needs_its_archive(server: EmbeddedServer, nc: Clien
         async with opened(server, LogOptions(archived=heads[2])):
             pass
     await ask(nc, f"STREAM.PURGE.{DESK.session.name}", {"seq": 8})  # No orders are left.
+    assert (await LogView.open(nc, DESK)).head == head
     async with opened(server, LogOptions(archived=heads[7], checked_by_read=True)) as log:
         assert [each async for each in log.read(TurnNumber(8))] == done[8:]
         done += await fill(log, 4)
