@@ -203,13 +203,13 @@ def _spread(sizes: Counter[int]) -> Spread:
     total = sum(size * times for size, times in sizes.items())
     return Spread(
         mean=_ratio(total, count),
-        p50=_percentile(sizes, 0.5),
-        p99=_percentile(sizes, 0.99),
+        p50=percentile(sizes, 0.5),
+        p99=percentile(sizes, 0.99),
         max=max(sizes, default=0),
     )
 
 
-def _percentile(sizes: Counter[int], share: float) -> int:
+def percentile(sizes: Counter[int], share: float) -> int:
     """The smallest size that is not exceeded by this share of the turns."""
     left = share * sizes.total()
     for size in sorted(sizes):

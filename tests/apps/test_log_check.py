@@ -265,11 +265,13 @@ async def put(nc: Client, subject: str, sealed: Sealed) -> None:
     await nc.request(subject, sealed.payload, headers={"Nats-Msg-Id": sealed.id}, timeout=5)
 
 
+FORGED: Final = msgspec.structs.replace(ORDERS[5], payload=ORDERS[6].payload)
 COPIES: Final = [
     ("lacks the last", ORDERS[:-1], "lacks turn", ORDERS[-1]),
     ("lacks one", [*ORDERS[:7], *ORDERS[8:]], "something else in the place of turn", ORDERS[7]),
     ("is empty", [], "lacks turn", ORDERS[0]),
     ("is another", [*ORDERS[:3], OTHER[-1], *ORDERS[3:]], "something else in the pl", ORDERS[3]),
+    ("has other bytes", [*ORDERS[:5], FORGED, *ORDERS[6:]], "something else in the", ORDERS[5]),
 ]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from mm.apps import finding
 from mm.apps.sessions import DeskFiles
+from mm.apps.tally import percentile
 from mm.events.base import MarketEvent
 from mm.events.codec import encode_event
 from mm.events.orders import OrderFilled
@@ -146,6 +147,9 @@ def test_stats_give_exact_percentiles(mm: Cli, data: Path) -> None:
     assert found["turn_events"]["p50"] == sizes[(len(sizes) + 1) // 2 - 1]
     assert found["turn_events"]["p99"] == sizes[-(-99 * len(sizes) // 100) - 1]
     assert found["turn_bytes"]["max"] == max(len(each.payload) for each in TURNS)
+    few = Counter({7: 1, 3: 1, 5: 2})
+    assert [percentile(few, share) for share in (0.25, 0.5, 0.75, 0.99)] == [3, 5, 5, 7]
+    assert percentile(Counter(), 0.5) == 0
 
 
 def test_stats_count_a_level_as_an_update(mm: Cli, data: Path) -> None:
@@ -208,6 +212,7 @@ def test_show_selects(mm: Cli, data: Path, name: str, monkeypatch: pytest.Monkey
     symbol = [each.number for each in RECORDS if hasattr(each.event, "instrument")]
     assert numbers(mm.json(*show, "--symbol", "btcusdt")) == symbol
     assert numbers(mm.json(*show, "--symbol", "paper:BTCUSDT", "--last", 2)) == symbol[-2:]
+    assert numbers(mm.json(*show, "--symbol", "paper:BTCUSDT", "--last", 5000)) == symbol
     assert isinstance(FILL.event, OrderFilled)
     order = FILL.event.order_id
     life = [each.number for each in RECORDS if getattr(each.event, "order_id", "") == order]
