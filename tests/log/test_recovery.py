@@ -314,6 +314,7 @@ async def test_an_observer_reads_beside_the_writer(server: EmbeddedServer) -> No
         assert await view.refresh() == log.head
         assert [each async for each in view.read()] == done
         assert [each async for each in view.read(TurnNumber(5))] == done[5:]
+        assert [each async for each in view.read(TurnNumber(9))] == []
         assert [each async for each in view.read_orders()] == done[::3]
         assert (await view.check(Known(mark=log.head))).beyond_mark == 0
         await fill(log, 2, "later")
