@@ -8,7 +8,7 @@ decision beside them: quotes are pulled and trading halts until a person re-arms
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from mm.engine.desk import Desk, Post
 from mm.engine.fault import described, located
@@ -121,11 +121,6 @@ class Engine:
     def digest(self) -> str:
         """One digest of everything the next decision depends on."""
         return combined(self.digests())
-
-    def dump(self) -> Any:
-        """All state, as plain values."""
-        place = [self.turns, self.events, self.at]
-        return {"place": place, "state": self.state.dump(), "posts": self._posts.dump()}
 
     # -- hearing -------------------------------------------------------------------------------
 

@@ -95,18 +95,6 @@ class Desk:
             [[*key, last] for key, last in self._refused.items()],
         )
 
-    def load(self, dumped: Any) -> None:
-        """Restore what `dump` gave."""
-        _, memory, flags, asked, refused = dumped
-        self.memory = msgspec.convert(memory, type(self.strategy.initial()))
-        self.cause, self.deadline = flags[0], flags[1]
-        self.reasons = (flags[2], flags[3])
-        self._asked_mid, self._asked_top = asked[0], (asked[1], asked[2])
-        self._refused = {
-            (reason, Side(side), level, Rule(rule)): last
-            for reason, side, level, rule, last in refused
-        }
-
 
 class Post:
     """Where one instrument is traded: its desks and its risk gate."""

@@ -85,8 +85,8 @@ def _terms(step: Place | Amend | Hedge) -> _Terms:
             return _Terms(side, level, price, size, TimeInForce.GTC, "quote")
         case Amend(order, price, leaves):
             return _Terms(order.side, order.level, price, leaves, TimeInForce.GTC, "quote")
-        case Hedge(take):
-            return _Terms(take.side, 0, take.price, take.size, TimeInForce.IOC, "hedge")
+    take = step.take
+    return _Terms(take.side, 0, take.price, take.size, TimeInForce.IOC, "hedge")
 
 
 def amending(step: Amend, cause: Seq) -> AmendOrder:

@@ -113,10 +113,6 @@ class Risk:
         """When the messages of the last second left."""
         return list(self._sent)
 
-    def load(self, dumped: list[int]) -> None:
-        """Restore what `dump` gave."""
-        self._sent = deque(Nanos(at) for at in dumped)
-
 
 def _halted(state: State) -> Refusal | None:
     if state.health.halted:

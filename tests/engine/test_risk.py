@@ -360,13 +360,3 @@ def test_a_library_that_changes_the_decimal_context_changes_no_refusal() -> None
         found = refusal(wish(price=9_991, size=12), risk=risk)
         assert found == Refusal(Rule.ORDER_NOTIONAL, "9.99", "11.9892")
         assert refusal(wish(price=1)) == Refusal(Rule.PRICE_COLLAR, "100 bps", "9999.0 bps")
-
-
-def test_the_gate_comes_back_from_its_dump() -> None:
-    """The messages of the last second."""
-    risk, other = limits(), limits()
-    for number in range(4):
-        risk.sent(Nanos(START + number))
-    other.load(risk.dump())
-    assert other.dump() == risk.dump()
-    assert refusal(wish(), risk=other) == Refusal(Rule.MESSAGE_RATE, "4", "5")

@@ -127,6 +127,10 @@ def test_a_spot_fee_in_base_is_no_trade() -> None:
     assert held == Decimal("-0.000999")
     assert pnl(state, "100").fees == Decimal("0.1999"), "valued at the mid"
     assert given(whole()).ledger.base_fees(BTC) == 0
+    eth = instrument(instrument=InstrumentId(1), symbol="ETHUSDT", kind=SPOT, base="ETH")
+    when(state, eth, filled("e", BUY, 100, 1, instrument=InstrumentId(1), fee=ONE, fee_asset="ETH"))
+    assert state.ledger.base_fees(InstrumentId(1)) == 1
+    assert state.ledger.base_fees(BTC) == Decimal("0.001999")
 
 
 # -- once, and exactly -----------------------------------------------------------------------------
