@@ -106,7 +106,7 @@ class Finder:
     async def _last(self, wanted: int) -> list[Record]:
         """Step backwards from the end until enough is found; what is kept is bounded."""
         found: deque[Record] = deque(maxlen=wanted)
-        stop, step = self._reading.head.number, max(STEP, wanted)
+        stop, step = self._reading.head.number, STEP
         if self._selection.orders_only:
             step = stop
         while stop > 0 and len(found) < wanted:

@@ -266,11 +266,13 @@ async def put(nc: Client, subject: str, sealed: Sealed) -> None:
 
 
 FORGED: Final = msgspec.structs.replace(ORDERS[5], payload=ORDERS[6].payload)
+MISLED: Final = msgspec.structs.replace(ORDERS[5], hash=ORDERS[6].hash)
 COPIES: Final = [
     ("lacks the last", ORDERS[:-1], "lacks turn", ORDERS[-1]),
     ("lacks one", [*ORDERS[:7], *ORDERS[8:]], "something else in the place of turn", ORDERS[7]),
     ("is empty", [], "lacks turn", ORDERS[0]),
     ("is another", [*ORDERS[:3], OTHER[-1], *ORDERS[3:]], "something else in the pl", ORDERS[3]),
+    ("has another id", [*ORDERS[:5], MISLED, *ORDERS[6:]], "something else in the pl", ORDERS[5]),
     ("has other bytes", [*ORDERS[:5], FORGED, *ORDERS[6:]], "something else in the", ORDERS[5]),
 ]
 
