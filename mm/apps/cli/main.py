@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from mm import __version__
-from mm.apps.cli.output import fail
+from mm.apps.cli.output import fail, out
 from mm.errors import ConfigError, Interrupted, MmError
 
 COMMANDS: Final = {
@@ -100,6 +100,7 @@ def _root(
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line; ends the process with one of the documented exit codes."""
     as_json = "--json" in (argv if argv is not None else sys.argv)
+    out.documents = 0
     try:
         code = get_command(app)(args=argv, prog_name="mm", standalone_mode=False)
     except MmError as error:

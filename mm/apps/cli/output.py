@@ -18,7 +18,9 @@ from mm.errors import MmError
 
 
 class Terminal(Console):
-    """A console that tells its caller when nobody reads any more."""
+    """A console that tells its caller when nobody reads any more, and counts JSON documents."""
+
+    documents = 0
 
     def on_broken_pipe(self) -> Never:
         """Pass the error on, so that `main` ends the process as any filter would."""
@@ -41,6 +43,7 @@ def emit_json(document: Any) -> None:
     """Write one JSON document to stdout; decimals become strings, bytes hexadecimal."""
     import msgspec
 
+    out.documents += 1
     encoded = msgspec.json.encode(document, enc_hook=_plain)
     sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
 
@@ -61,8 +64,11 @@ def _plain(value: Any) -> Any:
 
 
 def fail(error: MmError, *, as_json: bool) -> int:
-    """Report an error where it is looked for; returns the exit code."""
-    if as_json:
+    """Report an error where it is looked for; returns the exit code.
+
+    A command that has given its document already, with what it found, does not give a second one.
+    """
+    if as_json and not out.documents:
         emit_json(
             {
                 "error": type(error).__name__,
