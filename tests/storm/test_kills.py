@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.apps.desk import Fire, kill
+from tests.apps.fire import Fire, kill
 
 if TYPE_CHECKING:
     from pathlib import Path

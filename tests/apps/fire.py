@@ -7,7 +7,7 @@ turn once; one verifier recomputes every decision.
 
 from __future__ import annotations
 
-import os
+import asyncio
 import signal
 import time
 from contextlib import contextmanager
@@ -87,12 +87,17 @@ class Fire:
         return self.notes / f"{self._runs:03}"
 
     @contextmanager
-    def trading(self, *options: Any, **given: str) -> Iterator[subprocess.Popen[str]]:
+    def trading(
+        self, *options: Any, code: str = witness.CODE, **given: str
+    ) -> Iterator[subprocess.Popen[str]]:
         """A session in a process of its own, with a witness."""
         self._runs += 1
-        arguments = ("live", self.config, "--paper", "--data", self.data, *options)
-        with started(self.present, *arguments, code=witness.CODE, **given) as process:
+        with started(self.present, *self.live(*options), code=code, **given) as process:
             yield process
+
+    def live(self, *options: Any) -> tuple[Any, ...]:
+        """The command line of a session."""
+        return ("live", self.config, "--paper", "--data", self.data, *options)
 
     def seen(self) -> witness.Testimony:
         """What the present process has done so far."""
@@ -129,6 +134,10 @@ class Fire:
             self._compare(witness.read(note), read)
         return len(read)
 
+    def checked(self) -> int:
+        """The same, outside a loop."""
+        return asyncio.run(self.check())
+
     def _take(self, sealed: Sealed) -> None:
         self.hashes[sealed.turn.number] = sealed.id
         self._engine.fold(sealed.turn)
@@ -161,12 +170,3 @@ def kill(process: subprocess.Popen[str]) -> None:
     """Kill it without a word of warning."""
     process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE)
-
-
-def is_gone(pid: int) -> bool:
-    """Whether there is no such process any more."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
