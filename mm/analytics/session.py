@@ -47,7 +47,8 @@ def find_archive(path: Path | str) -> Path:
     raise SessionError(
         "there is no archive",
         where=str(path),
-        remedy="name a recording or a session; a session's archive is written when it ends",
+        remedy="name a recording or a session; a session's archive is written when it ends, "
+        "`mm log export SESSION --out DIRECTORY` writes one before",
     )
 
 

@@ -16,6 +16,9 @@ import pytest
 
 from mm.apps.cli import main
 from mm.apps.cli.query import fitting
+from mm.events.units import TurnNumber
+from mm.log.chain import Head
+from mm.log.mark import Mark
 from tests.analytics.world import archived
 from tests.build import BUY, SELL, acked, filled, instrument, placed, printed, quote
 
@@ -151,6 +154,21 @@ def test_no_session_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     (tmp_path / "desk" / "store").mkdir(parents=True)
     code, _, notes = run(capsys, tmp_path / "desk", "SELECT 1")
     assert (code, "written when it ends" in notes) == (3, True)
+
+
+async def test_what_is_not_archived_yet_is_told(
+    capsys: pytest.CaptureFixture[str], session: Path, tmp_path: Path
+) -> None:
+    """Where the log has gone on since, the answer comes with a note."""
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    (desk / "archive").symlink_to(session / "archive")
+    for turn, told in ((5, False), (6, True)):
+        mark = Mark.open(desk / "mark")
+        mark.write(Head(number=TurnNumber(turn)))
+        await mark.close()
+        code, _, notes = run(capsys, desk, "SELECT 1", "--json")
+        assert (code, "the log with turn 6" in notes) == (0, told)
 
 
 def test_columns_leave_in_order() -> None:

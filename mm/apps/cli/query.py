@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from mm.apps.cli.output import emit_json, err, out, progress, table
-from mm.apps.sessions import find
+from mm.apps.sessions import DeskFiles, find
 from mm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def query(
     if views:
         show_views(paths, as_json=as_json, as_csv=as_csv)
         return
+    for path in paths:
+        tell_missing(path)
     answer = answered(paths, sql, _rows_max(limit, whole=as_json or as_csv))
     if as_json:
         emit_json([dict(zip(answer.column_names, row, strict=True)) for row in plain(answer)])
@@ -81,6 +83,21 @@ def query(
 def _rows_max(limit: int | None, *, whole: bool) -> int | None:
     """One more than is shown tells whether there are more."""
     return limit if whole else (limit or ROWS_SHOWN) + 1
+
+
+def tell_missing(path: Path) -> None:
+    """Say so where the log has gone on since it was archived: a session runs, or was cut off."""
+    from mm.analytics.session import find_archive
+    from mm.log.archive import Archive
+    from mm.log.mark import remembered
+
+    head = remembered(DeskFiles(path).mark)
+    archived = Archive(find_archive(path)).head.number if head is not None else 0
+    if head is not None and head.number > archived:
+        err.print(
+            f"The archive ends with turn {archived:,}, the log with turn {head.number:,}: "
+            f"`mm log export {path} --out DIRECTORY` writes all of it."
+        )
 
 
 def answered(paths: Sequence[Path], sql: str, rows_max: int | None) -> pa.Table:
