@@ -9,9 +9,10 @@ is heard in the next. The result is a session of the same kind as a live one.
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from mm.apps.sending import leaving
+from mm.apps.sending import FAULTED, has_faulted, leaving, unsent
 from mm.engine.core import Engine
-from mm.events.session import EngineFaulted, SessionEnded, StopRequested
+from mm.events.orders import CancelAll, CancelOrder
+from mm.events.session import SessionEnded, StopRequested
 from mm.events.turn import TURN_FACTS_MAX
 from mm.events.units import SECONDS, Nanos
 from mm.events.vocabulary import Decision, Fact
@@ -92,6 +93,10 @@ class Backtest:
         return sealed
 
     def _send(self, at: Nanos, decisions: tuple[Decision, ...]) -> None:
+        faulted = has_faulted(decisions)
         for intent in leaving(decisions):
-            self._pending.extend(self._gateway.send(at, intent))
-        self._faulted |= any(isinstance(each, EngineFaulted) for each in decisions)
+            if faulted and not isinstance(intent, CancelOrder | CancelAll):
+                self._pending.append(unsent(intent, at, FAULTED))
+            else:
+                self._pending.extend(self._gateway.send(at, intent))
+        self._faulted |= faulted

@@ -12,16 +12,13 @@ from typing import Final
 from mm.apps.spool import Spool
 from mm.errors import LogError, LogUnavailable
 from mm.events.orders import (
-    AmendOrder,
     CancelOrder,
-    OrderResolved,
     OrderSubmitted,
     PlaceOrder,
-    Resolution,
 )
 from mm.events.session import NoteTaken
-from mm.events.units import Lots, Nanos, OrderId, Seq, TurnNumber
-from mm.events.vocabulary import Fact, Intent
+from mm.events.units import Nanos, OrderId, Seq, TurnNumber
+from mm.events.vocabulary import Fact
 from mm.gateways.base import Gateway
 from mm.log.base import Log
 from mm.log.chain import Sealed
@@ -64,20 +61,6 @@ class Outage:
             answers = self._gateway.send(at, _cancel(order))
             facts += [fact for fact in answers if not isinstance(fact, OrderSubmitted)]
         return facts
-
-    def unsent(self, intent: Intent, at: Nanos) -> Fact:
-        """Evidence that an intent never left: it was stored too long after it was decided."""
-        assert isinstance(intent, PlaceOrder | AmendOrder), "cancels are always sent"
-        place = isinstance(intent, PlaceOrder)
-        return OrderResolved(
-            order_id=intent.order_id,
-            instrument=intent.instrument,
-            resolution=Resolution.NEVER_ARRIVED if place else Resolution.OPEN,
-            filled=Lots(0),
-            evidence="not sent: too old by the time the log had it",
-            received=at,
-            venue_time=Nanos(0),
-        )
 
 
 def _placed(sealed: Sealed) -> set[OrderId]:

@@ -16,7 +16,7 @@ import msgspec
 from mm.apps.clock import Clock, FeedClock, sleep_until
 from mm.apps.inbox import Inbox
 from mm.apps.outage import Outage
-from mm.apps.sending import leaving
+from mm.apps.sending import FAULTED, TOO_OLD, has_faulted, leaving, unsent
 from mm.apps.spool import Spool
 from mm.engine.core import Engine
 from mm.errors import LogFull, LogUnavailable
@@ -220,12 +220,13 @@ class Runner:
             return True
         return False
 
-    def _act(self, decisions: Iterable[Decision], *, late: bool) -> None:
-        """Intents leave, cancels first; one that comes too late is dropped, not sent."""
+    def _act(self, decisions: tuple[Decision, ...], *, late: bool) -> None:
+        """Intents leave, cancels first; orders of a fault, and those too late, stay here."""
+        faulted = has_faulted(decisions)
         for intent in leaving(decisions):
             at = self._now()
-            if late and not isinstance(intent, CancelOrder | CancelAll):
-                self.inbox.tell(self._outage.unsent(intent, at))
+            if (late or faulted) and not isinstance(intent, CancelOrder | CancelAll):
+                self.inbox.tell(unsent(intent, at, FAULTED if faulted else TOO_OLD))
             else:
                 self.inbox.tell(*self._gateway.send(at, intent))
         for decision in decisions:

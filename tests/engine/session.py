@@ -151,7 +151,9 @@ class Broken(msgspec.Struct, frozen=True):
         """It remembers nothing."""
 
     def decide(self, view: MarketView, memory: None) -> tuple[Wanted, None]:
-        """Raise, with words that Python chooses or that we do."""
+        """Raise, as soon as there is a book to quote from."""
+        if not view.book.usable:
+            return nothing(NoQuoteReason.NO_BOOK), None
         raise self.error(f"asked at {view.at}, remembering {memory}")
 
 
