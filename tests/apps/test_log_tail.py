@@ -14,9 +14,10 @@ import pytest
 
 from mm.apps import following
 from mm.apps.following import Follower
-from mm.apps.reading import opened
+from mm.apps.inspection import Inspection
+from mm.apps.reading import closing, locate, opened
 from mm.apps.sessions import DeskFiles
-from mm.errors import LogUnavailable
+from mm.errors import LogUnavailable, SessionError
 from mm.events.turn import records
 from mm.events.vocabulary import tag_of
 from mm.log import streams
@@ -219,3 +220,25 @@ async def test_what_runs_is_listed_and_shown(tmp_path: Path) -> None:
         assert (await asked("check", str(root)))["running"]
         await append(log, TURNS[HALF:])
         assert server.running
+
+
+async def test_a_shared_server_is_read_by_the_desk_s_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With NATS_URL a desk needs no directory here: its log is shown, checked and followed."""
+    async with running(tmp_path / "elsewhere" / "desk") as (server, log):
+        monkeypatch.setenv("NATS_URL", server.url)
+        monkeypatch.setenv("NATS_USER", server.reader.user)
+        monkeypatch.setenv("NATS_PASSWORD", server.reader.password)
+        monkeypatch.chdir(tmp_path)
+        path = locate("desk", tmp_path / "data")
+        async with opened(path) as reading:
+            assert [sealed async for sealed in reading.turns()] == TURNS[:HALF]
+            async with closing(Follower(reading).turns()) as turns:
+                await log.append(TURNS[HALF])
+                assert await anext(turns) == TURNS[HALF]
+        found = await Inspection(path, lambda _: None).run()
+        assert (found.turns, found.archive, found.mark) == (HALF + 1, None, None)
+        with pytest.raises(SessionError, match="no log of desk other"):
+            async with opened(locate("other", tmp_path / "data")):
+                pass
