@@ -6,7 +6,7 @@ along, which take longer to load than most questions to answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -54,11 +54,10 @@ FOLDS: Final[Mapping[str, tuple[Fold, pa.Schema]]] = {
 """Table, how it is made, and its columns."""
 
 
-def joined(archives: Sequence[Archive], fold: Fold, schema: pa.Schema) -> pa.Table:
+def joined(archives: Mapping[str, Archive], fold: Fold, schema: pa.Schema) -> pa.Table:
     """One table of all archives, each row with the name of its own."""
     tables = [schema.append(pa.field("archive", pa.string())).empty_table()]
-    for archive in archives:
+    for name, archive in archives.items():
         table = fold(archive)
-        name = pa.array([archive.manifest.name] * len(table), pa.string())
-        tables.append(table.append_column("archive", name))
+        tables.append(table.append_column("archive", pa.array([name] * len(table), pa.string())))
     return pa.concat_tables(tables)

@@ -7,7 +7,7 @@ than a question. Files are compared with the manifest first, so that damage is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
@@ -60,8 +60,8 @@ def connect(paths: Paths, *, asked: str | None = None, watched: bool = False) ->
     `SessionError` where there is no archive, `LogDamaged` where a file is not what was written.
     """
     several = [paths] if isinstance(paths, Path | str) else list(paths)
-    archives = [Archive(find_archive(path)) for path in several]
-    for archive in archives:
+    archives = _named([Archive(find_archive(path)) for path in several])
+    for archive in archives.values():
         archive.check_files()
     connection = duckdb.connect(":memory:")
     connection.execute(statement("macros"))
@@ -71,7 +71,7 @@ def connect(paths: Paths, *, asked: str | None = None, watched: bool = False) ->
         if kinds.source(tag) in wanted:
             _lay(connection, tag, archives)
     for name, (fold, schema) in FOLDS.items():
-        _know(connection, name, joined(archives if name in wanted else (), fold, schema))
+        _know(connection, name, joined(archives if name in wanted else {}, fold, schema))
     for name, text in statements().items():
         if text and name in wanted:
             connection.execute(text)
@@ -155,19 +155,28 @@ def _remedy(error: duckdb.Error) -> str:
     return "`mm query --views` shows every view with its columns"
 
 
-def _lay(connection: Connection, tag: str, archives: Sequence[Archive]) -> None:
+def _named(archives: Sequence[Archive]) -> dict[str, Archive]:
+    """Each archive by its name, or by name and directory where the name is not its own."""
+    names = [archive.manifest.name for archive in archives]
+    return {
+        name if names.count(name) == 1 else f"{name} in {archive.path}": archive
+        for name, archive in zip(names, archives, strict=True)
+    }
+
+
+def _lay(connection: Connection, tag: str, archives: Mapping[str, Archive]) -> None:
     """Give the rows of one kind a name in the database."""
     template = sections("source")
     schema = TURN_COLUMNS if tag == TURNS else kinds.schema(tag)
     parts = []
-    for number, archive in enumerate(archives):
+    for number, (name, archive) in enumerate(archives.items()):
         table = f"_{number}{kinds.source(tag)}"
         files = archive.files(tag)
         found = dataset.dataset(files, schema=schema) if files else schema.empty_table()
         connection.register(table, found)
-        name = archive.manifest.name.replace("'", "''")
-        parts.append(template["part"].format(archive=name, table=table))
-    rows = sum(archive.manifest.rows.get(tag, 0) for archive in archives)
+        quoted = name.replace("'", "''")
+        parts.append(template["part"].format(archive=quoted, table=table))
+    rows = sum(archive.manifest.rows.get(tag, 0) for archive in archives.values())
     way = template["loaded" if rows <= LOADED_ROWS_MAX else "laid"]
     joined = f"\n{template['joint']}\n".join(parts)
     connection.execute(way.format(source=kinds.source(tag), parts=joined))

@@ -139,6 +139,16 @@ def test_several_archives_stand_side_by_side(tmp_path: Path) -> None:
     assert query(paths, "FROM top").num_rows == 1
 
 
+def test_archives_of_one_name_stay_apart(tmp_path: Path) -> None:
+    """Two runs of the same desk are told apart by their directories."""
+    turns: list[list[Any]] = [[instrument()], [printed(100, 1)]]
+    paths = [archived(tmp_path / name, turns, "desk") for name in ("a", "b")]
+    answer = rows(
+        query(paths, "SELECT archive, count(*) AS n FROM trade GROUP BY ALL ORDER BY ALL")
+    )
+    assert answer == [{"archive": f"desk in {path}", "n": 1} for path in paths]
+
+
 def test_top_is_the_quotes(tmp_path: Path) -> None:
     """Best bid and offer come from quotes; there is no mid while a side is empty."""
     quotes = [quote(100, 103), quote(101, 103, ask_size=0)]

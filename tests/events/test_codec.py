@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 from msgspec.structs import fields as struct_fields
@@ -77,7 +77,6 @@ def test_golden_turn() -> None:
     assert codec.decode(payload) == turn(NOTE)
 
 
-@settings(max_examples=200, deadline=None)
 @given(event=events())
 def test_any_event_round_trips(event: Any) -> None:
     """Bytes give the event, and the event the same bytes."""
@@ -86,7 +85,6 @@ def test_any_event_round_trips(event: Any) -> None:
     assert codec.encode_event(codec.decode_event(payload)) == payload
 
 
-@settings(max_examples=50, deadline=None)
 @given(log=chains(4))
 def test_any_turn_round_trips(log: list[Sealed]) -> None:
     """A turn of any events comes back, under the same hash."""
@@ -95,7 +93,6 @@ def test_any_turn_round_trips(log: list[Sealed]) -> None:
         assert codec.digest_of(codec.encode(sealed.turn)) == sealed.hash
 
 
-@settings(max_examples=200, deadline=None)
 @given(garbage=st.binary(max_size=60))
 def test_garbage_is_named(garbage: bytes) -> None:
     """Whatever the bytes are, the answer is a typed error."""

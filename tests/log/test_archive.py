@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from mm.errors import (
     BadInput,
@@ -83,7 +83,6 @@ def path(tmp_path: Path, log: list[Sealed]) -> Path:
     return tmp_path / "a"
 
 
-@settings(max_examples=40, deadline=None)
 @given(log=chains())
 def test_any_log_comes_back(tmp_path_factory: pytest.TempPathFactory, log: list[Sealed]) -> None:
     """Turns, bytes and hashes are those that were written, whatever the events hold."""
