@@ -7,7 +7,7 @@ in growing steps backwards, and what can only stand in turns that touch orders i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
@@ -52,11 +52,18 @@ def place(event: int | None, turn: int | None, last: int | None) -> Place:
 class Finder:
     """Looks for events on one log."""
 
-    def __init__(self, reading: Reading, selection: Selection, instruments: Instruments) -> None:
-        """Look for what the selection takes."""
+    def __init__(
+        self,
+        reading: Reading,
+        selection: Selection,
+        instruments: Instruments,
+        told: Callable[[float], None],
+    ) -> None:
+        """Look for what the selection takes; `told` hears of every turn that was read."""
         self._reading = reading
         self._selection = selection
         self._instruments = instruments
+        self._told = told
 
     async def events(self, where: Place) -> AsyncIterator[Record]:
         """The wanted events at a place, in order; raises `SessionError` beyond the end."""
@@ -97,6 +104,7 @@ class Finder:
         turns = self._reading.turns(first, last) if everywhere else self._reading.order_turns()
         async with closing(turns) as found:
             async for sealed in found:
+                self._told(1)
                 if not first <= sealed.turn.number <= last:
                     continue
                 for record in records(sealed.turn):

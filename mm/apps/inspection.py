@@ -58,11 +58,11 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
 class Inspection:
     """One check of one session or recording; `run` does it."""
 
-    def __init__(self, path: Path, told: Callable[[float], None]) -> None:
+    def __init__(self, path: Path) -> None:
         """Open what needs no server; raises `LogDamaged` for a manifest or mark."""
         files = DeskFiles(path)
         self._path = path
-        self._told = told
+        self._told: Callable[[float], None] = lambda _turns: None
         self._mark = None if is_archive(path) else remembered(files.mark)
         self._archive = archive_of(path)
         self._has_stream = not is_archive(path) and (files.store.is_dir() or not self._archive)
@@ -70,6 +70,16 @@ class Inspection:
         self._head = START
         self._bytes = self._stream_turns = self._copy_turns = 0
         self._running = False
+
+    @property
+    def expected(self) -> int:
+        """How many turns there should be, as far as that is known without a server."""
+        known = (self._mark, self._ending())
+        return max((head.number for head in known if head is not None), default=0)
+
+    def watch(self, told: Callable[[float], None]) -> None:
+        """Have `told` hear of every turn that was checked."""
+        self._told = told
 
     async def run(self) -> Inspected:
         """Check everything; raises a `LogDamaged` that names what is wrong."""

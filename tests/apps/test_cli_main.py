@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -156,14 +157,21 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
 def test_progress_is_for_terminals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file or pipe gets no bar; a terminal gets one, on stderr."""
+    """A file or pipe gets no bar; a terminal gets one on stderr, once it has waited a while."""
     with output.progress("counting", 10) as advance:
         advance(1)
-    assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(output, "err", output.Terminal(stderr=True, force_terminal=True))
     with output.progress("counting", 10) as advance:
         advance(1)
-    assert "counting" in capsys.readouterr().err
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(output, "PATIENCE_SECONDS", 0.0)
+    with output.progress("counting", 10) as advance:
+        time.sleep(0.1)
+        advance(1)
+        sys.stdout.write("printed meanwhile")
+    out, err = capsys.readouterr()
+    assert out == "printed meanwhile"
+    assert "counting" in err
 
 
 def test_progress_is_not_redrawn_for_every_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,7 +237,7 @@ async def test_a_shared_server_is_read_by_the_desk_s_name(
             async with closing(Follower(reading).turns()) as turns:
                 await log.append(TURNS[HALF])
                 assert await anext(turns) == TURNS[HALF]
-        found = await Inspection(path, lambda _: None).run()
+        found = await Inspection(path).run()
         assert (found.turns, found.archive, found.mark) == (HALF + 1, None, None)
         with pytest.raises(SessionError, match="no log of desk other"):
             async with opened(locate("other", tmp_path / "data")):

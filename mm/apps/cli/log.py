@@ -2,18 +2,22 @@
 
 import asyncio
 import time
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mm.apps.cli.output import emit_json, emit_json_line, err, progress, write
+from mm.apps.cli.output import emit_json, emit_json_line, err, flush, progress, write
 from mm.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from mm.apps.exports import Exported
     from mm.apps.finding import Place
     from mm.apps.inspection import Inspected
+    from mm.apps.reading import Reading
     from mm.apps.selection import Selection
     from mm.apps.tally import LogStatistics
 
@@ -109,18 +113,29 @@ def stats(session: Session = "", data: Data = None, as_json: Json = False) -> No
         show_statistics(found, time.monotonic() - began)
 
 
-async def _counted(session: str, data: Path | None) -> "LogStatistics":
+@asynccontextmanager
+async def _opened(session: str, data: Path | None) -> "AsyncIterator[Reading]":
+    """A session or recording; its server may take a while to start."""
     from mm.apps.reading import locate, opened
+
+    with ExitStack() as bar:
+        bar.enter_context(progress("opening", None))
+        async with opened(locate(session or None, data)) as reading:
+            bar.close()
+            yield reading
+
+
+async def _counted(session: str, data: Path | None) -> "LogStatistics":
+    from mm.apps.exports import log_name
     from mm.apps.tally import Tally
 
-    path = locate(session or None, data)
     tally = Tally()
-    async with opened(path) as reading:
+    async with _opened(session, data) as reading:
         with progress("counting", reading.head.number) as advance:
             async for sealed in reading.turns():
                 tally.take(sealed)
                 advance(1)
-    return tally.result(path.name)
+    return tally.result(log_name(reading.path))
 
 
 @app.command(epilog=SHOW)
@@ -155,26 +170,29 @@ async def _show(
 ) -> None:
     from mm.apps.cli.log_lines import line
     from mm.apps.finding import Finder
-    from mm.apps.reading import closing, locate, opened
+    from mm.apps.reading import closing
     from mm.apps.selection import require_symbol
     from mm.apps.wording import described
 
     documents = []
     count, more = 0, None
-    async with opened(locate(session or None, data)) as reading:
+    async with _opened(session, data) as reading:
         instruments = await reading.instruments()
         require_symbol(chosen.symbol, instruments, str(reading.path))
-        finder = Finder(reading, chosen, instruments)
-        async with closing(finder.events(where)) as found:
-            async for record in found:
-                if count == limit:
-                    more = record.number
-                    break
-                count += 1
-                if as_json:
-                    documents.append(described(record, instruments))
-                else:
-                    write(line(record, instruments))
+        with ExitStack() as bar:
+            advance = bar.enter_context(progress("searching", reading.head.number))
+            finder = Finder(reading, chosen, instruments, advance)
+            async with closing(finder.events(where)) as found:
+                async for record in found:
+                    if count == limit:
+                        more = record.number
+                        break
+                    count += 1
+                    if as_json:
+                        documents.append(described(record, instruments))
+                    else:
+                        bar.close()  # It gives way to the first line.
+                        write(line(record, instruments))
     if as_json:
         emit_json(documents)
     elif more is not None:
@@ -199,8 +217,10 @@ async def _checked(session: str, data: Path | None) -> "Inspected":
     from mm.apps.inspection import Inspection
     from mm.apps.reading import locate
 
-    with progress("checking", None) as advance:
-        return await Inspection(locate(session or None, data), advance).run()
+    inspection = Inspection(locate(session or None, data))
+    with progress("checking", inspection.expected or None) as advance:
+        inspection.watch(advance)
+        return await inspection.run()
 
 
 @app.command(epilog=TAIL_EXAMPLE)
@@ -221,16 +241,14 @@ def tail(
 async def _tail(
     session: str, data: Path | None, chosen: "Selection", lines: int, *, as_json: bool
 ) -> None:
-    import sys
-
     from mm.apps.cli.log_lines import line
     from mm.apps.finding import Finder, Place
     from mm.apps.following import Follower
-    from mm.apps.reading import closing, learn, locate, opened
+    from mm.apps.reading import closing, learn
     from mm.apps.wording import described
     from mm.events.turn import Record, records
 
-    async with opened(locate(session or None, data)) as reading:
+    async with _opened(session, data) as reading:
         follower, instruments = Follower(reading), await reading.instruments()
 
         def told(record: Record) -> None:
@@ -239,20 +257,19 @@ async def _tail(
             else:
                 write(line(record, instruments))
 
-        if lines:
-            async with closing(
-                Finder(reading, chosen, instruments).events(Place(last=lines))
-            ) as end:
-                async for record in end:
-                    told(record)
-        sys.stdout.flush()
+        with progress("searching", reading.head.number) as advance:
+            finder = Finder(reading, chosen, instruments, advance)
+            end = [each async for each in finder.events(Place(last=lines))] if lines else []
+        for record in end:
+            told(record)
+        flush()
         async with closing(follower.turns()) as turns:
             async for sealed in turns:
                 learn(instruments, sealed)
                 for record in records(sealed.turn):
                     if chosen.takes(record, instruments):
                         told(record)
-                sys.stdout.flush()
+                flush()
 
 
 @app.command(epilog=EXPORT)
@@ -283,10 +300,10 @@ async def _exported(
     session: str, data: Path | None, out_path: Path, chosen: "Selection", *, force: bool
 ) -> "Exported":
     from mm.apps import exports
-    from mm.apps.reading import locate, opened
+    from mm.apps.reading import locate
 
     path = locate(session or None, data)
     exports.require_room(out_path, path, force=force)
-    async with opened(path) as reading:
+    async with _opened(session, data) as reading:
         with progress("exporting", reading.head.number) as advance:
             return await exports.export(reading, out_path, chosen, advance)

@@ -6,6 +6,7 @@ notes, errors in words) goes to stderr. What only some commands need is imported
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ out: Final = Terminal(highlight=False, soft_wrap=True)
 err: Final = Terminal(stderr=True, highlight=False, soft_wrap=True)
 WHOLE_FROM: Final = 1_000
 """From here on, decimals only distract."""
+PATIENCE_SECONDS: Final = 0.7
+"""What takes less needs no bar: it would only flicker."""
 REFRESH_SECONDS: Final = 0.05
 """How often a progress bar moves: one turn is far quicker than its drawing."""
 FILE_COLUMNS: Final = 240
@@ -49,11 +52,15 @@ def emit_json(document: Any) -> None:
 
 
 def emit_json_line(document: Any) -> None:
-    """Write a JSON document of one line, at once: a stream of them has no end to wait for."""
+    """Write a JSON document of one line: a stream of them has no end to wait for."""
     import msgspec
 
     encoded = msgspec.json.encode(document, enc_hook=_plain)
     sys.stdout.write(encoded.decode() + "\n")
+
+
+def flush() -> None:
+    """Let a pipe have what was printed so far."""
     sys.stdout.flush()
 
 
@@ -139,7 +146,7 @@ _NUMBER: Final = re.compile(r"[-+]?[\d,.]+( ?[kMGT]?B|%)?|\?|")
 
 @contextmanager
 def progress(label: str, total: float | None, *, quiet: bool = False) -> Iterator[Advance]:
-    """A progress bar on stderr that appears only on a terminal; yields `advance(amount)`."""
+    """A progress bar on stderr, on a terminal and after a while; yields `advance(amount)`."""
     if quiet or not err.is_terminal:
         yield lambda _amount: None
         return
@@ -154,13 +161,23 @@ def progress(label: str, total: float | None, *, quiet: bool = False) -> Iterato
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.percentage:>3.0f}%" if total else ""),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(label, total=total)
+    # What a command prints meanwhile goes where it always goes, a pipe perhaps.
+    bar = Progress(
+        *columns, console=err, transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+    task = bar.add_task(label, total=total)
+    begin = threading.Timer(PATIENCE_SECONDS, bar.start)
+    begin.start()
+    try:
         yield _throttled(lambda amount: bar.advance(task, amount))
+    finally:
+        begin.cancel()
+        begin.join()
+        bar.stop()
 
 
 def _throttled(advance: Advance) -> Advance:
