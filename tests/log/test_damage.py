@@ -58,6 +58,7 @@ async def reopen(path: Path, **options: Any) -> Head:
         EmbeddedServer(path / "store", sync="2m", options=limits) as server,
         opened(server, LogOptions(**options)) as log,
     ):
+        assert sum([1 async for _ in log.read()]) == log.head.number
         return log.head
 
 
@@ -164,6 +165,8 @@ async def test_a_copy_that_stays_behind_is_made_up_for(tmp_path: Path) -> None:
             assert "is empty" in log.found.notes[1]
         await put_into_copy(server, done[0])
         async with opened(server, mark, streams) as log:
+            with pytest.raises(TailLost):
+                await log._reader.copied(log.head, 0.1)
             (note,) = log.found.notes
             assert "ends with turn 1: the server has not copied" in note
             assert [sealed async for sealed in log.read_orders()] == done[::3]

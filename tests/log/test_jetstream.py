@@ -273,6 +273,12 @@ async def test_a_silent_server_on_a_full_disk_is_full(
             with pytest.raises(kind, match=r"the disk is full|did not acknowledge"):
                 await log.append(market(log.head))
             resume(server)
+    append = AppendLimits(append_seconds_max=0.3, disk_free_min=1 << 62)
+    async with opened(server, LogOptions(append=append, store=tmp_path)) as log:
+        os.kill(server.pid, signal.SIGKILL)
+        await server.exited()
+        with pytest.raises(LogUnavailable, match="connection"):
+            await log.append(market(log.head))
 
 
 async def test_a_mark_that_cannot_be_written_stops_the_log(
