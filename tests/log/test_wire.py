@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,14 +13,17 @@ from nats.aio.client import Client
 
 from mm.errors import LogUnavailable
 from mm.log import wire as wire_module
+from mm.log.access import Access
 from mm.log.connection import close, connect
+from mm.log.jetstream import JetStreamLog
 from mm.log.server import EmbeddedServer
 from mm.log.wire import Frame, Lane, Wire, ask, attach, direct
-from tests.log.turns import pause, resume
+from tests.log.credentials import OPENSSL, authority
+from tests.log.foreign import jetstream, nats_server
+from tests.log.turns import DESK, fill, pause, resume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 HEADERS = b"NATS/1.0\r\nA: b\r\n\r\n"
 FRAMES = (
@@ -121,6 +125,22 @@ async def test_nats_py_goes_on_beside_it(wire: Wire) -> None:
     message = await seen.next_msg(5)
     assert (message.data, message.headers) == (b"x" * 100_000, {"H": "v"})
     assert await ask(wire.nc, "INFO", {})
+
+
+@pytest.mark.skipif(not Path(OPENSSL).exists(), reason="no openssl to make certificates with")
+async def test_the_lane_runs_inside_tls(tmp_path: Path) -> None:
+    """What is written past nats-py's queue is encrypted like the rest, and large frames whole."""
+    files = authority(tmp_path / "pki")
+    tls = {"cert_file": str(files / "server.pem"), "key_file": str(files / "server.key")}
+    with nats_server(tmp_path, jetstream=jetstream(tmp_path), tls=tls) as port:
+        access = Access(urls=(f"tls://127.0.0.1:{port}",), tls_ca=str(files / "ca.pem"))
+        nc = await connect(access)
+        log = await JetStreamLog.open(nc, DESK)
+        done = await fill(log, 20, "x" * 400_000)
+        assert [sealed async for sealed in log.read()] == done
+        assert [sealed async for sealed in log.read_orders()] == done[::3]
+        await log.close()
+        await close(nc)
 
 
 async def test_attaching_twice_shares_the_lane(wire: Wire) -> None:
