@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 
 from mm.engine.desk import Desk, Post
 from mm.engine.fault import described, located
-from mm.engine.intents import Origin, amending, fitted, order_for, refused
+from mm.engine.intents import Origin, amending, canceling, fitted, order_for, refused
 from mm.engine.posts import Posts
 from mm.engine.quoter import Amend, Cancel, Hedge, Step, explained, plan
-from mm.events.orders import CancelAll, CancelOrder
+from mm.events.orders import CancelAll
 from mm.events.session import (
     EngineFaulted,
     NoQuoteReason,
@@ -142,6 +142,8 @@ class Engine:
             self._pull_quotes(*posts.pull)
             posts.wake_all(posts.pull[1])
             posts.pull = None
+        if posts.review is not None:
+            self._clear_orphans(posts.review)
         for post in posts.by_instrument.values():
             for desk in post.desks:
                 if desk.cause:
@@ -156,6 +158,14 @@ class Engine:
     def _cancel(self, instruments: Iterable[InstrumentId], reason: str, cause: Seq) -> None:
         for instrument in instruments:
             self._emit(CancelAll(instrument=instrument, cause=cause, reason=reason))
+
+    def _clear_orphans(self, cause: Seq) -> None:
+        """Cancel what an earlier session left to nobody; what does not fit, in the next turn."""
+        for order in self._posts.orphans():
+            if self._full:
+                return
+            self._emit(canceling(order, cause, "nobody quotes this any more"))
+        self._posts.review = None
 
     @property
     def _full(self) -> bool:
@@ -205,16 +215,8 @@ class Engine:
 
     def _take(self, step: Step, post: Post, desk: Desk, cause: Seq) -> None:
         if isinstance(step, Cancel):
-            order = step.order
             post.risk.sent(self.at)
-            self._emit(
-                CancelOrder(
-                    order_id=order.order_id,
-                    instrument=order.instrument,
-                    cause=cause,
-                    reason="requote",
-                )
-            )
+            self._emit(canceling(step.order, cause, "requote"))
             return
         if isinstance(step, Hedge):
             instrument = self.state.ledger.instruments[post.instrument]

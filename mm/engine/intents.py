@@ -13,8 +13,16 @@ from mm.engine.limits import Limits
 from mm.engine.quoter import Amend, Hedge, Place
 from mm.engine.risk import Refusal
 from mm.events.instrument import InstrumentDefined
-from mm.events.orders import AmendOrder, IntentRefused, OrderKind, PlaceOrder, TimeInForce
+from mm.events.orders import (
+    AmendOrder,
+    CancelOrder,
+    IntentRefused,
+    OrderKind,
+    PlaceOrder,
+    TimeInForce,
+)
 from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Seq, Side, Ticks, TurnNumber, millis
+from mm.projections.orders import Order
 
 
 class Origin(NamedTuple):
@@ -99,6 +107,13 @@ def amending(step: Amend, cause: Seq) -> AmendOrder:
         size=Lots(order.filled + step.leaves),
         cause=cause,
         reason="requote",
+    )
+
+
+def canceling(order: Order, cause: Seq, reason: str) -> CancelOrder:
+    """The command that takes an order out."""
+    return CancelOrder(
+        order_id=order.order_id, instrument=order.instrument, cause=cause, reason=reason
     )
 
 

@@ -2,7 +2,8 @@
 
 A session's start opens the posts anew, a definition opens one, a revision or a parameter refits
 them: all of them or, when one cannot be fitted, none. Every other fact may wake desks; wakes are
-latched here and answered by the engine at the turn's end.
+latched here and answered by the engine at the turn's end, and so is the question whether all that
+rests is somebody's: it is asked once the venue has said what rests.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ import msgspec
 
 from mm.engine.desk import Desk, Post
 from mm.engine.parameters import changed, settings_in
+from mm.engine.quoter import KEEPABLE
 from mm.engine.risk import Risk
 from mm.engine.settings import EngineSettings, encode_hook, limits_of, strategy_of
 from mm.events.account import AccountReconciled
@@ -49,6 +51,7 @@ from mm.events.session import (
 )
 from mm.events.turn import Record
 from mm.events.units import InstrumentId, Nanos, Seq
+from mm.projections.orders import Order
 from mm.projections.state import State
 
 Watch = Callable[[Any, Record], None]
@@ -63,7 +66,6 @@ _OWN: Final = (
     OrderExpired,
     OrderFilled,
     OrderUncertain,
-    OrderResolved,
 )
 
 
@@ -75,6 +77,7 @@ class Posts:
         self.by_instrument: dict[InstrumentId, Post] = {}
         self.deadline: Nanos | None = None
         self.pull: tuple[str, Seq] | None = None
+        self.review: Seq | None = None
         self._state = state
         self._settings: EngineSettings | None = None
         self._changes: list[tuple[ParameterChanged, Seq]] = []
@@ -108,13 +111,14 @@ class Posts:
             InstrumentDefined: self._defined,
             StopRequested: self._pulled,
             TradingHalted: self._pulled,
-            TradingRearmed: self._freed,
-            AccountReconciled: self._freed,
+            TradingRearmed: self._rearmed,
+            AccountReconciled: self._reconciled,
             ParameterChanged: self._parameter,
             TimerFired: self._fired,
             **dict.fromkeys((BookSnapshot, BookDelta, QuoteUpdated), self._looked),
             **dict.fromkeys(_FEED, self._unsettled),
             **dict.fromkeys(_OWN, self._own),
+            OrderResolved: self._resolved,
         }
 
     def adopt(self, at: Nanos) -> None:
@@ -131,7 +135,16 @@ class Posts:
             (key, post.risk.dump(), [desk.dump() for desk in post.desks])
             for key, post in self.by_instrument.items()
         ]
-        return posts, msgspec.to_builtins(self._settings, enc_hook=encode_hook)
+        return posts, self.review, msgspec.to_builtins(self._settings, enc_hook=encode_hook)
+
+    def orphans(self) -> list[Order]:
+        """Live orders that no desk looks after: of a strategy or an instrument that is gone."""
+        cared_for = {(post.instrument, desk.name) for post, desk in self.desks()}
+        return [
+            order
+            for order in self._state.orders.live
+            if (order.instrument, order.strategy) not in cared_for and order.status in KEEPABLE
+        ]
 
     @property
     def changing(self) -> bool:
@@ -141,7 +154,7 @@ class Posts:
     def forget(self) -> None:
         """A fault: nothing pending of this turn is carried on."""
         self._changes = []
-        self.pull = None
+        self.pull = self.review = None
 
     def _refit(self, settings: EngineSettings, at: Nanos) -> None:
         """Give every post the limits and strategies of these settings; raises before any has."""
@@ -198,8 +211,16 @@ class Posts:
     def _pulled(self, event: StopRequested | TradingHalted, record: Record) -> None:
         self.pull = (event.reason or "pulled", record.number)
 
-    def _freed(self, _event: TradingRearmed | AccountReconciled, record: Record) -> None:
+    def _rearmed(self, _event: TradingRearmed, record: Record) -> None:
         self.wake_all(record.number)
+
+    def _reconciled(self, _event: AccountReconciled, record: Record) -> None:
+        self.wake_all(record.number)
+        self.review = record.number
+
+    def _resolved(self, event: OrderResolved, record: Record) -> None:
+        self._own(event, record)
+        self.review = record.number
 
     def _parameter(self, event: ParameterChanged, record: Record) -> None:
         self._changes.append((event, record.number))

@@ -658,6 +658,57 @@ def test_a_wish_for_nothing_is_nothing() -> None:
     assert [each.rule for each in session.decided(IntentRefused)] == [Rule.OFF_GRID]
 
 
+# -- orders of nobody ------------------------------------------------------------------------------
+
+
+def renamed(session: Session, *facts: Fact) -> Session:
+    """The next session of the desk, whose maker has another name."""
+    session.config = plain({"other": {}})
+    session.starts()
+    session.hears(*facts)
+    return session
+
+
+def test_what_an_earlier_session_left_to_nobody_is_canceled() -> None:
+    """Once the venue has said what rests: its strategy is gone, and nobody would move it."""
+    session = Session().quotes().answers()
+    left = [order.order_id for order in session.live()]
+    renamed(session, TOUCH)
+    assert session.decided(CancelOrder) == []
+    session.hears(reconciled())
+    gone = session.decided(CancelOrder)
+    assert [each.order_id for each in gone] == left
+    assert {each.reason for each in gone} == {"nobody quotes this any more"}
+    assert {each.cause for each in gone} == {session.turns[-1].turn.first}
+    session.answers()
+    assert {order.strategy for order in session.live()} == {"other"}
+    assert session.hears(reconciled()).decisions == ()
+
+
+def test_an_order_of_nobody_that_was_in_doubt_is_canceled_when_it_is_found() -> None:
+    """Evidence says that it rests after all."""
+    session = Session().quotes().answers()
+    bid, ask = session.live()
+    session.hears(uncertain(bid.order_id, "cancel"), uncertain(ask.order_id, "cancel"))
+    renamed(session, TOUCH, reconciled())
+    assert session.decided(CancelOrder) == []
+    session.hears(resolved(bid.order_id, Resolution.OPEN))
+    assert [each.order_id for each in session.decided(CancelOrder)] == [bid.order_id]
+
+
+def test_more_orders_of_nobody_than_fit_a_turn_are_canceled_in_the_next() -> None:
+    """All of them go."""
+    wide = {"open_orders_max": 1_000, "messages_per_second_max": 10_000, "position_max": "10"}
+    session = Session(plain({"m1": {"levels": 20}, "m2": {"levels": 20}}, **wide)).quotes()
+    while session.outcome.decisions:
+        session.hears(printed(1, 1))
+    assert len(session.live()) == 80
+    renamed(session, reconciled())
+    assert len(session.decided(CancelOrder)) == DECISIONS_MAX
+    session.hears(printed(1, 1))
+    assert len(session.decided(CancelOrder)) == 80 - DECISIONS_MAX
+
+
 # -- bounds ----------------------------------------------------------------------------------------
 
 
