@@ -122,6 +122,9 @@ class FeedClock:
 
 
 async def sleep_until(clock: Clock, at: Nanos) -> None:
-    """Return when the clock has reached `at`; at once on a feed clock."""
-    if clock.paced and (seconds := clock.seconds_until(at)) > 0:
+    """Return when the clock has reached `at`; at once on a feed clock.
+
+    A loop's timers may fire up to a millisecond early, so that one sleep is not enough.
+    """
+    while clock.paced and (seconds := clock.seconds_until(at)) > 0:
         await asyncio.sleep(seconds)
