@@ -14,9 +14,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from nats.aio.client import Client
+
 from mm.apps.config import LogConfig
 from mm.apps.sessions import DeskFiles, is_archive
-from mm.errors import SessionError
+from mm.errors import SessionError, TailLost
 from mm.events.units import TurnNumber
 from mm.log import access, streams
 from mm.log.archive import Archive
@@ -94,16 +96,31 @@ async def _writing(
 
 
 @asynccontextmanager
-async def _viewing(way: access.Access, desk: str) -> AsyncIterator[LogView]:
+async def _viewing(way: access.Access, files: DeskFiles) -> AsyncIterator[LogView]:
     nc = await connect(way, LINK)
     try:
-        view = await LogView.open(nc, streams.load(desk))
+        view = await _view(nc, files)
         try:
             yield view
         finally:
             await view.close()
     finally:
         await close(nc)
+
+
+async def _view(nc: Client, files: DeskFiles) -> LogView:
+    """The log as it stands; raises `TailLost` when it is gone though the mark knows of it."""
+    try:
+        return await LogView.open(nc, streams.load(files.root.resolve().name))
+    except SessionError as error:
+        mark = remembered(files.mark)
+        if mark is None:
+            raise
+        raise TailLost(
+            f"the log is gone, but the mark knows turn {mark.number}",
+            where=str(files.root),
+            remedy="check that this is the right server and store; see what the archive holds",
+        ) from error
 
 
 async def turns(path: Path, after: TurnNumber = TurnNumber(0)) -> AsyncGenerator[Sealed, None]:
@@ -132,12 +149,12 @@ async def reading(files: DeskFiles) -> AsyncIterator[LogView]:
     """A desk's log, to read: from the server that runs, or from one started for the purpose."""
     running = observe(files.store)
     if running is not None:
-        async with _viewing(running, files.root.resolve().name) as view:
+        async with _viewing(running, files) as view:
             yield view
         return
     external = access.from_environment(os.environ)
     if external is not None and not files.store.is_dir():
-        async with _viewing(external, files.root.resolve().name) as view:
+        async with _viewing(external, files) as view:
             yield view
         return
     if not files.store.is_dir():
@@ -146,6 +163,6 @@ async def reading(files: DeskFiles) -> AsyncIterator[LogView]:
         )
     async with (
         EmbeddedServer(files.store) as server,
-        _viewing(server.access, files.root.resolve().name) as view,
+        _viewing(server.access, files) as view,
     ):
         yield view

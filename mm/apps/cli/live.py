@@ -115,6 +115,8 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
     async with desk_log(config.desk, files, config.log) as log:
         with progress("reading the log", None):
             engine, recovery = await recover(log, files.snapshot)
+        for note in log.found.notes:
+            err.print(note, style="yellow", markup=False)
         session = Session(config, log, engine, Spool(files.spool))
         if recovery.turns:
             err.print(f"[dim]recovered {recovery.events:,} events in {recovery.seconds:.2f} s[/]")
