@@ -126,5 +126,5 @@ async def sleep_until(clock: Clock, at: Nanos) -> None:
 
     A loop's timers may fire up to a millisecond early, so that one sleep is not enough.
     """
-    while clock.paced and (seconds := clock.seconds_until(at)) > 0:
+    while clock.paced and (seconds := clock.seconds_until(at)) > 0:  # noqa: ASYNC110
         await asyncio.sleep(seconds)
