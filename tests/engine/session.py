@@ -16,6 +16,7 @@ from mm.events.session import (
     NoQuoteReason,
     ParameterChanged,
     SessionStarted,
+    StopRequested,
     TradingHalted,
     TradingRearmed,
 )
@@ -47,6 +48,10 @@ from tests.build import (
     uncertain,
 )
 
+TOUCH: Final = quote(9_999, 10_001)
+HALT: Final = TradingHalted(who="ann", reason="lunch")
+REARM: Final = TradingRearmed(who="ann", reason="back")
+STOP: Final = StopRequested(who="ann", reason="done")
 Kind = TypeVar("Kind", bound=Event)
 
 

@@ -1,5 +1,7 @@
 """When our own code raises: facts are kept, quotes pulled, trading halted, and it all replays."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from msgspec.structs import replace
@@ -247,7 +249,8 @@ def test_a_parameter_that_cannot_be_adopted_changes_nothing() -> None:
     assert [desk.strategy for desk in session.engine.posts[BTC].desks] == [before, before]
     good = ParameterChanged(who="ann", name="strategies.maker.order_size", old="", new="0.02")
     session.answers().hears(REARM, good)
-    sizes = [desk.strategy.order_size for desk in session.engine.posts[BTC].desks]  # type: ignore[attr-defined]
+    desks: list[Any] = session.engine.posts[BTC].desks
+    sizes = [desk.strategy.order_size for desk in desks]
     assert sizes == [10, 20]
 
 
