@@ -163,7 +163,8 @@ class Stage:
         self.config = configured(**changes)
         self.trace: list[Any] = []
         self.log = TroubledLog(trouble, self.trace)
-        self.feed = SyntheticFeed(self.config.feed.market, self.config.seed, START)  # type: ignore[union-attr]
+        market = self.config.feed.market  # type: ignore[union-attr]
+        self.feed = SyntheticFeed(market, self.config.seed, START)
         self.inbox = Inbox()
         self.venue = PaperGateway(self.config.paper.settings, self.config.seed)
         for instrument in self.feed.instruments:

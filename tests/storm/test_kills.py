@@ -75,7 +75,8 @@ async def test_the_server_is_killed(
                 os.kill(fire.server(), signal.SIGKILL)
                 killed += 1
                 last = max(before, fire.seen().last)
-                fire.wait(process, lambda seen, last=last: seen.last > last + 20)  # type: ignore[misc]
+                goal = last + 20
+                fire.wait(process, lambda seen, goal=goal: seen.last > goal)  # type: ignore[misc]
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0, process.communicate()[1]
         await fire.check()

@@ -121,9 +121,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         grid.add_column(column, justify=justify, overflow="fold", min_width=least)
     for row in cells:
         grid.add_row(*row)
-    if not out.is_terminal:
-        out.width = FILE_COLUMNS
-    out.print(grid)
+    out.print(grid, width=None if out.is_terminal else FILE_COLUMNS)
 
 
 def _cell(value: object) -> Text:
