@@ -83,10 +83,11 @@ class Reading:
             async for sealed in attentive(self.archive.order_turns()):
                 yield sealed
         if self.served is not None:
-            async for frame in self.served.copied(self.head.orders_hash):
-                sealed = unseal(frame[2])
-                if sealed.turn.number > self.joint.number:
-                    yield sealed
+            async with closing(self.served.order_payloads(self.head)) as payloads:
+                async for payload in payloads:
+                    sealed = unseal(payload)
+                    if sealed.turn.number > self.joint.number:
+                        yield sealed
 
     async def turn_near(self, event: Seq) -> TurnNumber:
         """A turn at or shortly before the one that holds an event."""
@@ -109,9 +110,10 @@ class Reading:
         for number, defined in _archived_definitions(self.archive):
             found.define(number, defined)
         if self.served is not None:
-            async for frame in self.served.copied(self.head.orders_hash):
-                if DEFINITION in frame[2]:
-                    learn(found, unseal(frame[2]))
+            async with closing(self.served.order_payloads(self.head)) as payloads:
+                async for payload in payloads:
+                    if DEFINITION in payload:
+                        learn(found, unseal(payload))
         return found
 
 

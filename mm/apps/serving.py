@@ -20,7 +20,9 @@ from mm.apps.reading import closing
 from mm.apps.sessions import DeskFiles
 from mm.errors import SessionError, TailLost
 from mm.events.turn import NO_HASH
+from mm.events.units import TurnNumber
 from mm.log import access, streams
+from mm.log.chain import Head, unseal
 from mm.log.connection import LinkOptions, close, connect
 from mm.log.pages import PageLimits, span
 from mm.log.reader import Reader, State
@@ -61,33 +63,54 @@ class Served:
         """Whether the server can be asked at this moment."""
         return self._wire.connected
 
-    async def copied(self, until: bytes | None = None) -> AsyncIterator[Frame]:
-        """The copy of the turns that touch orders, up to the one with this hash.
+    async def order_payloads(self, end: Head) -> AsyncIterator[bytes]:
+        """The bytes of every turn up to `end` that touches orders, links unchecked.
 
-        The copy may lag, the more so when its server has just started, and is waited for; without
-        a last turn it goes on for as long as it is asked. Raises `TailLost` when nothing comes.
+        They come from the copy; what the server has not copied yet, as for some seconds after a
+        crash, comes from the log itself.
+        """
+        if end.orders_hash == NO_HASH:
+            return
+        payload, last_id = b"", end.orders_hash.hex().encode()
+        async with closing(self._frames(1, await self._copy_end())) as frames:
+            async for frame in frames:
+                payload = frame[2]
+                yield payload
+                if frame[1][ID] == last_id:
+                    return
+        copied = unseal(payload).turn.number if payload else TurnNumber(0)
+        rest = self.reader.turns(await self.reader.head_at(copied), end.number)
+        async with closing(rest) as turns:
+            async for sealed in turns:
+                if sealed.turn.previous_orders:
+                    yield sealed.payload
+
+    async def copied(self) -> AsyncIterator[Frame]:
+        """The copy of the turns that touch orders, for as long as it is asked.
+
+        It may lag and is waited for; raises `TailLost` when nothing comes any more.
         """
         clock = asyncio.get_running_loop().time
         done, deadline = 0, clock() + COPY_SECONDS_MAX
-        last_id = until.hex().encode() if until is not None else b""
-        while until != NO_HASH and clock() < deadline:
+        while clock() < deadline:
             last = await self._copy_end()
-            part = span(self._wire, self.reader.copy, done + 1, last, PAGES)
-            async with closing(part) as pages:
-                async for page in pages:
-                    for frame in page:
-                        yield frame
-                        if frame[1][ID] == last_id:
-                            return
+            async with closing(self._frames(done + 1, last)) as frames:
+                async for frame in frames:
+                    yield frame
             if last > done:
                 done, deadline = last, clock() + COPY_SECONDS_MAX
             await asyncio.sleep(POLL_SECONDS)
-        if until != NO_HASH:
-            raise TailLost(
-                "the copy of the turns that touch orders ends too early",
-                where=f"{self.reader.copy}, after sequence {done}",
-                remedy="`mm log check` compares it with the stream, turn by turn",
-            )
+        raise TailLost(
+            "the copy of the turns that touch orders ends too early",
+            where=f"{self.reader.copy}, after sequence {done}",
+            remedy="`mm log check` compares it with the stream, turn by turn",
+        )
+
+    async def _frames(self, first: int, last: int) -> AsyncIterator[Frame]:
+        async with closing(span(self._wire, self.reader.copy, first, last, PAGES)) as pages:
+            async for page in pages:
+                for frame in page:
+                    yield frame
 
     async def _copy_end(self) -> int:
         reply = await ask(self._wire.nc, f"STREAM.INFO.{self.reader.copy}", {})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -102,8 +104,10 @@ async def append(log: JetStreamLog, turns: Iterable[Sealed]) -> None:
         await log.append(sealed)
 
 
-async def stored(root: Path, turns: Iterable[Sealed], *, mark: bool = True) -> None:
-    """Put turns into a desk's own store, and stop the server."""
+async def stored(
+    root: Path, turns: Iterable[Sealed], *, mark: bool = True, killed: bool = False
+) -> None:
+    """Put turns into a desk's own store, and stop the server, or kill it."""
     files = DeskFiles(root)
     options = LogOptions(mark=files.mark) if mark else LogOptions()
     async with EmbeddedServer(files.store, sync="2m") as server:
@@ -112,6 +116,9 @@ async def stored(root: Path, turns: Iterable[Sealed], *, mark: bool = True) -> N
         await append(log, turns)
         await log.close()
         await close(nc)
+        if killed:
+            os.kill(server.pid, signal.SIGKILL)
+            await server.exited()
 
 
 def desk(root: Path, turns: list[Sealed], *, archived: int | None = None) -> Path:

@@ -221,6 +221,16 @@ def test_show_selects(mm: Cli, data: Path, name: str, monkeypatch: pytest.Monkey
     assert mm.json(*show, "--order", "nobody's") == []
 
 
+def test_show_needs_no_copy(mm: Cli, tmp_path: Path) -> None:
+    """After a crash the server takes its time to copy the orders' turns; they are shown anyway."""
+    asyncio.run(stored(tmp_path / "desk", TURNS, killed=True))
+    shown = mm.json("log", "show", tmp_path / "desk", "--kind", "order.*", "--limit", 5_000)
+    wanted = [each for each in RECORDS if tag_of(type(each.event)).startswith("order.")]
+    assert numbers(shown) == [each.number for each in wanted]
+    placed = next(each for each in shown if each["kind"] == "order.place")
+    assert placed["human"]["size"] == "0.010"
+
+
 def test_show_gives_programs_both_values(mm: Cli, data: Path) -> None:
     """Raw as on the log, human as exact decimals, names and UTC times."""
     fill = FILL.event
