@@ -121,7 +121,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         grid.add_column(column, justify=justify, overflow="fold", min_width=least)
     for row in cells:
         grid.add_row(*row)
-    out.print(grid, width=None if out.is_terminal else FILE_COLUMNS)
+    wide = Terminal(highlight=False, soft_wrap=True, width=FILE_COLUMNS)
+    (out if out.is_terminal else wide).print(grid)
 
 
 def _cell(value: object) -> Text:
