@@ -131,17 +131,18 @@ def test_kernels_compile_without_work_to_do() -> None:
 
 
 def test_a_book_grows_past_its_first_capacity() -> None:
-    """Four times the capacity, told at once and one by one, keeps every level."""
+    """Four times the capacity, told at once and in pieces on both sides, keeps every level."""
     count = 4 * LEVELS_START
     book, bids, asks = Book(), Side(), Side()
     whole = tuple(number for price in range(1, count, 3) for number in (price, price + 7))
     book.snapshot(snapshot(whole, ()), START)
     told(bids, whole)
-    for price in range(count, count + 40):
-        deep = (price * 1_000, 1, count + price, 0)
-        book.delta(delta((2, 5, price % 50, 9), deep), START)
-        told(bids, (2, 5, price % 50, 9))
+    for first in range(count, 5 * count, 500):
+        deep = tuple(number for price in range(first, first + 500, 2) for number in (price, 3))
+        book.delta(delta((2, 5, first % 50, 9, first % 50 + 1, 0), deep), START)
+        told(bids, (2, 5, first % 50, 9, first % 50 + 1, 0))
         told(asks, deep)
+    assert len(asks) > count
     assert_same(book, bids, asks)
     assert_same(reloaded(book), bids, asks)
     smaller = Book()

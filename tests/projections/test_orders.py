@@ -318,6 +318,12 @@ def test_an_id_that_the_venue_knows_already_is_not_a_refusal() -> None:
     assert order(given(PLACED, acked("a"), canceled("a"), again)).status is Status.CANCELED
 
 
+def test_a_fill_shows_that_an_order_was_placed() -> None:
+    """Before any ack it rests, partially filled, and may be amended or kept as a quote."""
+    state = given(PLACED, FILL_2)
+    assert (order(state).status, order(state).resting) == (Status.PARTIALLY_FILLED, True)
+
+
 # -- late, repeated, unknown -----------------------------------------------------------------------
 
 

@@ -170,6 +170,12 @@ def test_a_fill_of_nothing_stops_the_engine(kind: ContractKind, size: int, price
         evolve(Position(), fill(BUY, size, price), kind)
 
 
+def test_what_a_close_takes_out_of_the_cost_is_rounded_once() -> None:
+    """Two of three lots that cost ten: 6.666666667 to the nearest billionth, and the rest stays."""
+    position = held([(BUY, 1, 3), (BUY, 1, 3), (BUY, 1, 4), (SELL, 2, 5)])
+    assert (position.cost, position.realised) == (3_333_333_333, 3_333_333_333)
+
+
 @pytest.mark.parametrize(("numerator", "nearest"), [(0, 0), (4, 0), (5, 1), (14, 1), (15, 2)])
 def test_halves_round_up(numerator: int, nearest: int) -> None:
     """The nearest tenth, exactly."""
