@@ -197,6 +197,19 @@ async def test_a_session_that_is_cut_off_is_told(
             await follower
 
 
+async def test_a_stream_of_json_stays_one_to_the_end(tmp_path: Path) -> None:
+    """Whatever ends it, every line of stdout is a document: the error goes to stderr only."""
+    root = tmp_path / "desk"
+    async with running(root) as (server, _):
+        process = await tail(root, "-n", "2", "--json")
+        shown = await lines(process, 2)
+        await server.stop()
+        code, out, err = await ended(process)
+    assert [json.loads(line)["number"] for line in shown] == [EVENTS - 1, EVENTS]
+    assert (code, out) == (4, "")
+    assert err.startswith("LogUnavailable: ")
+
+
 async def test_what_runs_is_listed_and_shown(tmp_path: Path) -> None:
     """While it runs, `ls`, `stats`, `show` and `check` read it as an observer."""
     root = tmp_path / "desk"

@@ -55,6 +55,7 @@ def emit_json_line(document: Any) -> None:
     """Write a JSON document of one line: a stream of them has no end to wait for."""
     import msgspec
 
+    out.documents += 1
     encoded = msgspec.json.encode(document, enc_hook=_plain)
     sys.stdout.write(encoded.decode() + "\n")
 
