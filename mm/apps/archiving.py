@@ -6,6 +6,7 @@ happens here may touch it. What was stored is read back, so that the archive pro
 
 import asyncio
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mm.apps.logs import reading
 from mm.apps.sessions import DeskFiles
 from mm.errors import LogError, MmError
 from mm.log.archive import ArchiveWriter
+from mm.log.server import die_with
 
 
 async def archive(files: DeskFiles) -> int:
@@ -35,6 +37,7 @@ async def archive_apart(files: DeskFiles) -> None:
         "-m",
         "mm.apps.archiving",
         str(files.root),
+        str(os.getpid()),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -48,7 +51,11 @@ async def archive_apart(files: DeskFiles) -> None:
 
 
 def main() -> None:
-    """Archive the desk whose directory is the argument."""
+    """Archive the desk whose directory is the first argument; the second is who asked for it.
+
+    It dies with whoever asked, since the next session would find the archive taken.
+    """
+    die_with(int(sys.argv[2]))
     try:
         asyncio.run(archive(DeskFiles(Path(sys.argv[1]))))
     except MmError as error:

@@ -193,9 +193,7 @@ class EmbeddedServer:
 
     def _child_setup(self) -> Callable[[], None] | None:
         """Have the kernel stop the child when we die; where it cannot, the next start does."""
-        if LIBC is None or not self.options.dies_with_parent:
-            return None
-        return partial(_die_with, LIBC, os.getpid())
+        return partial(die_with, os.getpid()) if self.options.dies_with_parent else None
 
     def _config(self, store: Store) -> dict[str, Any]:
         """Write the server's configuration, whose format takes JSON as it is."""
@@ -292,8 +290,11 @@ class EmbeddedServer:
             process.wait()
 
 
-def _die_with(libc: ctypes.CDLL, parent: int) -> None:  # pragma: no cover  Runs in the child.
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with(parent: int) -> None:  # pragma: no cover  Runs in the child.
+    """Have the kernel end this process when its parent dies; where it cannot, nothing happens."""
+    if LIBC is None:
+        return
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # It died before the kernel knew.
         os._exit(1)
 
