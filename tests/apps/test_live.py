@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,12 +24,12 @@ from mm.events.session import (
     TradingHalted,
     TradingRearmed,
 )
+from mm.log.archive import Archive
 from tests.apps import witness
 from tests.apps.fire import PATIENCE, Fire, kill
 from tests.apps.processes import RUN, here, mm, refused
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from mm.log.chain import Sealed
@@ -220,3 +221,31 @@ def test_json_is_one_document(tmp_path: Path) -> None:
     ran = mm(*fire.live("--seconds", 5, "--json"), code=FAULTY + RUN)
     assert ran.returncode == 6
     assert msgspec.json.decode(ran.stdout)["ended"]["halted"] == "engine faulted"
+
+
+def test_a_kill_while_archiving_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    """What copies the log into the archive dies with its session, and the next one copies all."""
+    fire = Fire(tmp_path)
+    with fire.trading("--seconds", 0.2) as process:
+        while not (child := archiver(process.pid)):
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.2)
+        kill(process)
+    ran = here(*fire.live("--seconds", 0.2))
+    assert ran.returncode == 0, ran.stderr
+    assert not archiver(process.pid)
+    assert child
+    turn = fire.checked()
+    assert Archive(fire.desk / "archive").head.number == turn
+
+
+def archiver(parent: int) -> list[str]:
+    """The process that a session archives with."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(parent), "-f", "mm.apps.archiving"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.split()
