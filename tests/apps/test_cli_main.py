@@ -77,6 +77,20 @@ def test_every_command_shows_an_example(mm: Cli, command: tuple[str, ...]) -> No
     assert f"mm {' '.join(command)}" in text.partition("Example")[2]
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("log", "show"), "default: the latest session"),
+        (("live",), "TOML or YAML"),
+        (("replay", "verify"), "default: the latest"),
+        (("import", "binance-raw"), "plain or gzip"),
+    ],
+)
+def test_arguments_are_explained(mm: Cli, command: tuple[str, ...], words: str) -> None:
+    """What stands without a dash has its help too."""
+    assert words in " ".join(mm(*command, "--help").replace("│", " ").split())
+
+
 def test_every_command_is_covered_here() -> None:
     """A new command needs a line above."""
     assert {leaf[0] for leaf in LEAVES} == set(COMMANDS)

@@ -7,14 +7,16 @@ bug.
 """
 
 import importlib
+import inspect
 import os
 import sys
 from typing import Any, Final
 
 import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup
 from typer.main import get_command
+from typer.utils import get_params_from_function
 
 from mm import __version__
 from mm.apps.cli.output import fail, out
@@ -63,6 +65,7 @@ class LazyGroup(TyperGroup):
         command.name = name
         if isinstance(command, TyperGroup):
             command.suggest_commands = False
+        _explain_arguments(command)
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -74,6 +77,18 @@ class LazyGroup(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(UNREAD) from None
         return result
+
+
+def _explain_arguments(command: click.Command) -> None:
+    """Give arguments back the help that is lost between typer 0.25 and click 8.5."""
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _explain_arguments(each)
+    declared = (
+        get_params_from_function(inspect.unwrap(command.callback)) if command.callback else {}
+    )
+    for parameter in command.params:
+        if isinstance(parameter, TyperArgument) and parameter.name in declared:
+            parameter.help = getattr(declared[parameter.name].default, "help", None)
 
 
 app = typer.Typer(
