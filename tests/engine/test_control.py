@@ -134,6 +134,15 @@ def test_a_parameter_wakes_the_next_turn_whatever_it_hears() -> None:
     assert [each.price for each in session.decided(PlaceOrder)] == [9_980, 10_020]
 
 
+def test_a_parameter_dies_with_its_session() -> None:
+    """Changed in the very turn in which the next session starts, it changes nothing there."""
+    session = Session().quotes().answers()
+    session.hears(changed("half_spread_bps", "20"), HALT, *session.turns[0].turn.facts)
+    session.hears(REARM, TOUCH, reconciled())
+    assert session.prices() == [9_990, 10_010]
+    assert not session.decided(CancelAll)
+
+
 def test_limits_change_too() -> None:
     """And so does whether orders are amended; what did not change keeps its anchor."""
     session = Session().quotes().answers()

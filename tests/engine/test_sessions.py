@@ -10,6 +10,7 @@ from mm.events.orders import (
     PlaceOrder,
 )
 from mm.events.session import (
+    EngineFaulted,
     ParameterChanged,
     QuotingReasonChanged,
     TimerFired,
@@ -17,6 +18,7 @@ from mm.events.session import (
 from mm.events.turn import TURN_EVENTS_MAX, TURN_FACTS_MAX
 from mm.events.units import SECONDS, Nanos, OrderId, Side
 from mm.events.vocabulary import Event, Fact
+from mm.strategy.base import Wakes
 from tests.build import (
     BTC,
     BUY,
@@ -28,7 +30,18 @@ from tests.build import (
     reconciled,
     settings,
 )
-from tests.engine.session import HALT, REARM, TOUCH, Draw, Session, draws, plain, play
+from tests.engine.session import (
+    HALT,
+    REARM,
+    TOUCH,
+    Broken,
+    Draw,
+    Session,
+    draws,
+    employ,
+    plain,
+    play,
+)
 
 
 def changed(name: str, new: str) -> ParameterChanged:
@@ -55,29 +68,52 @@ def test_what_does_not_fit_is_decided_in_the_next_turns() -> None:
     assert {order.strategy for order in session.live()} == set(makers)
 
 
-def test_a_full_turn_of_a_large_desk_fits_the_log() -> None:
-    """Thirty instruments, all facts a turn may hold, and as many decisions as may follow."""
+def large() -> Session:
+    """Thirty instruments, each with a maker of twenty levels."""
     config = settings()
     maker, limits = config["strategies"]["maker"], config["limits"]["paper:BTCUSDT"]
     names = [f"paper:C{n}" for n in range(30)]
-    config["limits"] = dict.fromkeys(names, limits)
+    config["limits"] = {key: {**limits, "open_orders_max": 100} for key in names}
     config["strategies"] = {
         f"m{n}": {**maker, "instrument": name, "levels": 20} for n, name in enumerate(names)
     }
     session = Session(config)
-    session.starts(*[instrument(instrument=n, symbol=f"C{n}") for n in range(30)])
-    touches = [msgspec.structs.replace(TOUCH, instrument=n) for n in range(30)]
-    room = TURN_FACTS_MAX - session.engine.timers
-    filling: list[Fact] = [printed(1, 1)] * (room - 31)
-    session.hears(reconciled(), *touches, *filling, after=SECONDS)
+    return session.starts(*[instrument(instrument=n, symbol=f"C{n}") for n in range(30)])
+
+
+def filling(session: Session) -> list[Fact]:
+    """All the facts a turn can take beside its timers."""
+    touches: list[Fact] = [msgspec.structs.replace(TOUCH, instrument=n) for n in range(30)]
+    prints: list[Fact] = [printed(1, 1)] * (TURN_FACTS_MAX - session.engine.timers - 31)
+    return [reconciled(), *touches, *prints]
+
+
+def test_a_full_turn_of_a_large_desk_fits_the_log() -> None:
+    """All facts a turn may hold, all timers, and as many decisions as may follow."""
+    session = large()
+    session.hears(*filling(session), after=SECONDS)
     assert len(session.outcome.facts) == TURN_FACTS_MAX
-    assert len(session.outcome.facts) + len(session.outcome.decisions) <= TURN_EVENTS_MAX
+    assert session.outcome.decisions
     for _ in range(60):
         session.hears(printed(1, 1))
     assert len({order.instrument for order in session.engine.state.orders.live}) == 30
-    session.hears(*filling, HALT)
+    session.hears(*filling(session), HALT, after=SECONDS)
     assert len(session.decided(CancelAll)) == 30
     assert session.turns[-1].turn.size <= TURN_EVENTS_MAX
+
+
+def test_a_fault_at_the_end_of_a_full_turn_fits_the_log() -> None:
+    """Its cancels of every instrument find room behind whatever was decided before."""
+    session = large()
+    employ(session.engine, "m1", Broken(ZeroDivisionError, Wakes(timer=Nanos(SECONDS))))
+    for _ in range(3):
+        session.hears(*filling(session), after=SECONDS)
+        assert len(session.outcome.facts) == TURN_FACTS_MAX
+        assert session.turns[-1].turn.size <= TURN_EVENTS_MAX
+        if session.decided(EngineFaulted):
+            break
+    assert session.decided(PlaceOrder), "others decided before it"
+    assert len(session.decided(CancelAll)) == 30
 
 
 # -- what always holds -----------------------------------------------------------------------------
@@ -164,6 +200,18 @@ def test_a_parameter_of_an_old_session_does_not_leak_into_the_next() -> None:
     folded.step(at, session.turns[0].turn.facts)
     decided = folded.step(at, (reconciled(), TOUCH)).decisions
     assert [type(each) for each in decided] == [QuotingReasonChanged], "quotes stay as they were"
+
+
+def test_the_digest_covers_all_that_decides() -> None:
+    """Equal states with another parameter, or another rate of messages, are told apart."""
+    one, other = Session().quotes().answers(), Session().quotes().answers()
+    assert one.engine.digest() == other.engine.digest()
+    one.engine.posts[BTC].risk.sent(one.at)
+    assert one.engine.digest() != other.engine.digest()
+    assert one.engine.state.digests() == other.engine.state.digests()
+    wider = Session(order_size="0.02").starts()
+    plainly = Session().starts()
+    assert wider.engine.digests()["posts"] != plainly.engine.digests()["posts"]
 
 
 def test_a_mark_moves_no_quote() -> None:
