@@ -219,6 +219,7 @@ def test_what_an_earlier_session_left_to_nobody_is_canceled() -> None:
     session.answers()
     assert {order.strategy for order in session.live()} == {"other"}
     assert session.hears(reconciled()).decisions == ()
+    assert session.engine._posts.review is None, "it is asked once"
 
 
 def test_an_order_of_nobody_that_was_in_doubt_is_canceled_when_it_is_found() -> None:

@@ -278,6 +278,18 @@ def test_no_quote_has_a_reason(events: list[Event], after: int, reason: NoQuoteR
     assert anchor == strategy.initial()
 
 
+@pytest.mark.parametrize(
+    ("net", "bids", "asks"),
+    [(99, True, True), (100, False, True), (-99, True, True), (-100, True, False)],
+)
+def test_the_greatest_position_is_the_first_at_which_a_side_rests(
+    net: int, bids: bool, asks: bool
+) -> None:
+    """At the maximum, not one lot beyond it."""
+    wanted = decided(maker(), view(quote(9_999, 10_001), net=net))
+    assert (bool(wanted.bids), bool(wanted.asks)) == (bids, asks)
+
+
 def test_a_book_at_its_greatest_age_is_quoted_from() -> None:
     """Stale begins after the limit."""
     wanted = decided(maker(), view(quote(9_999, 10_001), after=5 * SECONDS))
