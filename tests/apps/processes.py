@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
-import msgspec
-
 from mm.apps.cli import main
 
 if TYPE_CHECKING:
@@ -66,13 +64,6 @@ def here(*arguments: Any, **given: str) -> Ran:
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
     return subprocess.CompletedProcess([], code, out.getvalue(), err.getvalue())
-
-
-def done(*arguments: Any, **given: str) -> Any:
-    """Run a command that must succeed, and read its JSON."""
-    ran = mm(*arguments, "--json", **given)
-    assert ran.returncode == 0, ran.stderr
-    return msgspec.json.decode(ran.stdout)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from mm.apps.session import feed_of
 from mm.errors import ConfigError
 from mm.events.units import Nanos
 from mm.log.connection import LinkOptions
-from tests.apps.processes import RUN, Ran, done, here, mm, refused
+from tests.apps.processes import RUN, Ran, here, mm, refused
 from tests.log.foreign import jetstream, nats_server, speaking
 
 if TYPE_CHECKING:
@@ -421,7 +421,7 @@ def test_a_session_keeps_the_secret(tmp_path: Path) -> None:
         url = f"nats://127.0.0.1:{port}"
         given = {"NATS_URL": url, "NATS_USER": "mm", "NATS_PASSWORD": CANARY}
         ran = mm(*arguments(tmp_path, written(tmp_path)), **given)
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == 0, ran.stderr  # The config that all cases change is a good one.
     assert CANARY not in everything(ran, tmp_path / "data")
     assert CANARY.encode() not in b"".join(contents(tmp_path / "foreign_store"))
 
@@ -454,9 +454,3 @@ def test_nobody_at_the_address(live: Live, tmp_path: Path) -> None:
     """NATS_URL's server does not answer: said within the time allowed for connecting."""
     ran = live(written(tmp_path), NATS_URL="nats://127.0.0.1:9")
     refused(ran, 4, "127.0.0.1:9")
-
-
-def test_the_config_as_it_is_works(tmp_path: Path) -> None:
-    """All of the above is wrong in one place only: without it there is a session."""
-    report = done("live", written(tmp_path), "--paper", "--data", tmp_path / "data")
-    assert report["ended"]["reason"] == "1s have passed"

@@ -44,6 +44,7 @@ def faulty(self, view, memory):
     return decide(self, view, memory)
 s.Symmetric.decide = faulty
 """
+STORM: Final = pytest.mark.storm
 SHORT_PATIENCE: Final = "import mm.apps.outage as o; o.PATIENCE_SECONDS = 0.2\n"
 
 
@@ -72,7 +73,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=STORM)])
 def test_a_signal_ends_the_session_in_order(number: signal.Signals, tmp_path: Path) -> None:
     """Quotes pulled, orders canceled, end recorded, everything archived, exit code 0."""
     fire = Fire(tmp_path)
@@ -133,8 +134,10 @@ def test_a_recording_ends_the_session(tmp_path: Path) -> None:
 def test_a_fault_halts_until_a_person_rearms(tmp_path: Path) -> None:
     """Exit code 6, also for the next start; re-armed it trades, and the log says who and why."""
     fire = Fire(tmp_path)
-    ran = mm(*fire.live("--seconds", 5), code=FAULTY + RUN)
+    ran = mm(*fire.live("--seconds", 5, "--json"), code=FAULTY + RUN)
     refused(ran, 6, "TradingStopped", "engine faulted", "ZeroDivisionError", "--rearm")
+    (document,) = [msgspec.json.decode(ran.stdout)]  # One only: the error is on stderr.
+    assert document["ended"]["halted"] == "engine faulted"
     read = log_of(fire)
     (fault,) = decided(read, EngineFaulted)
     assert fault.error.startswith("ZeroDivisionError")
@@ -155,7 +158,7 @@ def test_a_fault_halts_until_a_person_rearms(tmp_path: Path) -> None:
     refused(other, 1, "ReplayDiverged", "engine.faulted")
 
 
-@pytest.mark.parametrize("ending", ["killed", "given up"])
+@pytest.mark.parametrize("ending", ["killed", pytest.param("given up", marks=STORM)])
 def test_the_next_session_learns_what_left_in_an_outage(ending: str, tmp_path: Path) -> None:
     """The log is away, what rests is canceled, the process ends: the next one tells the log."""
     fire = Fire(tmp_path)
@@ -215,14 +218,7 @@ def test_a_second_session_on_one_store_is_refused(tmp_path: Path) -> None:
     assert fire.sessions == 1
 
 
-def test_json_is_one_document(tmp_path: Path) -> None:
-    """Of a session that halted, too: the report and the error share the channels, not stdout."""
-    fire = Fire(tmp_path)
-    ran = mm(*fire.live("--seconds", 5, "--json"), code=FAULTY + RUN)
-    assert ran.returncode == 6
-    assert msgspec.json.decode(ran.stdout)["ended"]["halted"] == "engine faulted"
-
-
+@STORM
 def test_a_kill_while_archiving_does_not_hold_up_the_next(tmp_path: Path) -> None:
     """What copies the log into the archive dies with its session, and the next one copies all."""
     fire = Fire(tmp_path)

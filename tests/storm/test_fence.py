@@ -10,10 +10,8 @@ import asyncio
 import os
 import signal
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
-
-import pytest
 
 from tests.apps import witness
 from tests.apps.fire import Fire
@@ -24,7 +22,12 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
+    import pytest
+
     from tests.apps.witness import Testimony
+
+
+ROUNDS: Final = 10
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -50,28 +53,29 @@ def beyond(fire: Fire, process: subprocess.Popen[str], turn: int) -> int:
     return fire.wait(process, lambda seen: seen.last > turn).last
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=STORM)])
+@STORM
 async def test_a_writer_that_wakes_up_is_fenced(
-    rounds: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It ends with exit code 4, and the log is the second writer's from where it took over."""
     random, fire = Random(f"{SEED}/fence"), Fire(tmp_path)
     durable = {**jetstream(tmp_path), "sync_interval": "always"}
     with nats_server(tmp_path, jetstream=durable) as port:
         url = f"nats://127.0.0.1:{port}"
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             with fire.trading("--seconds", 0, NATS_URL=url) as first:
                 fire.wait(first, lambda seen: len(seen.sent) > 2)
                 await asyncio.sleep(random.uniform(0, 0.5))
                 first.send_signal(signal.SIGSTOP)
                 await asyncio.sleep(0.1)
                 of_first, before = fire.present, fire.seen()
-                with fire.trading("--seconds", 1, NATS_URL=url) as second:
+                with fire.trading("--seconds", 0, NATS_URL=url) as second:
                     last = beyond(fire, second, before.last + 20)
                     first.send_signal(signal.SIGCONT)
                     code, err = ended(first)
                     ((found, _),) = fire.seen().recovered
                     beyond(fire, second, last)
+                    second.send_signal(signal.SIGINT)
                     assert ended(second)[0] == 0
             assert code == 4, err
             assert "WriterFenced" in err
@@ -79,6 +83,6 @@ async def test_a_writer_that_wakes_up_is_fenced(
             assert not woken(before, witness.read(of_first), found), "it did something"
             with patch.dict(os.environ, {"NATS_URL": url}):
                 await fire.check()
-        assert fire.sessions == 2 * rounds
-        assert fire.ended == rounds
-    report(capsys, fire, f"{rounds} writers stopped, overtaken and woken")
+        assert fire.sessions == 2 * ROUNDS
+        assert fire.ended == ROUNDS
+    report(capsys, fire, f"{ROUNDS} writers stopped, overtaken and woken")
