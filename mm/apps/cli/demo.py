@@ -35,7 +35,9 @@ def demo(
     """Trade a synthetic market on paper, then verify the session from its log."""
     text = resources.files("mm.apps").joinpath("demo.toml")
     plain: dict[str, Any] = configs.read(Path(str(text)))
-    config = configs.build(plain, os.environ, {"duration": f"{seconds:g}s", "desk": DESK}, where="demo.toml")
+    config = configs.build(
+        plain, os.environ, {"duration": f"{seconds:g}s", "desk": DESK}, where="demo.toml"
+    )
     files = desk_files(config.desk, data)
     if files.root.exists():
         shutil.rmtree(files.root)  # The demo's own desk: each run is a first run.
