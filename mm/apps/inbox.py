@@ -38,6 +38,7 @@ class Inbox:
         self._facts_max = facts_max
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
+        self._room.set()
         self.ended = False
         self.high_water = 0
 
@@ -49,6 +50,7 @@ class Inbox:
         """Add a message's facts, waiting for room."""
         while not self._fits(facts):
             self._room.clear()
+            self._filled.set()
             await self._room.wait()
         self._add(at, facts)
 
@@ -103,6 +105,19 @@ class Inbox:
                 await self._filled.wait()
         except TimeoutError:
             return
+
+    async def gathered(self, span: Nanos, count: int) -> None:
+        """Wait until a feed without a pace has given all that a turn can take.
+
+        That is what it received within `span` of its next message, at most `count` facts, or what
+        it had left. So the turns do not depend on how fast the feed or the log happened to be, as
+        long as there is room for `count`; where there is none, a full inbox has to do.
+        """
+        while not (self.ended or len(self._market) >= count or not self._room.is_set()):
+            if self._market and self._market[-1].at > self._market[0].at + span:
+                return
+            self._filled.clear()
+            await self._filled.wait()
 
     def take(
         self, until: Nanos | None, room: int = TURN_FACTS_MAX

@@ -153,8 +153,7 @@ class Runner:
 
     async def _heard_as_fed(self, clock: FeedClock) -> tuple[list[Fact], Nanos, int]:
         """Without a pace, deadlines and messages alternate by log time alone."""
-        if not self.inbox.has_private and not self.inbox.ended:
-            await self.inbox.filled(None)
+        await self.inbox.gathered(BATCH_SPAN_MAX, TURN_FACTS_MAX)
         deadline, waiting = self._deadline(), self.inbox.next_at
         if deadline is not None and (waiting is None or deadline < waiting):
             if not self.inbox.has_private:

@@ -161,7 +161,8 @@ def opening(
         config_hash=config.fingerprint(),
         seed=config.seed,
         wall_time=wall_time,
-        python=platform.python_version(),
+        # A backtest is a function of recording, config and code: no machine has a part in it.
+        python="" if mode == "backtest" else platform.python_version(),
     )
     return (started, *instruments)
 
