@@ -67,6 +67,7 @@ class Fire:
 
     def __init__(self, root: Path) -> None:
         """Begin without a log."""
+        root.mkdir(exist_ok=True)
         self.config = root / "fire.toml"
         self.config.write_text(CONFIG)
         self.data = root / "data"
