@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mm.log.wire import Wire
 
 DEFAULTS: Final = PageLimits()
-DECODED_TURNS_MAX: Final = 200
+CHECKED_TURNS_MAX: Final = 200  # As many as a processor's cache holds, decoded.
 NO_STREAM: Final = 10059
 POLL_SECONDS: Final = 0.005
 
@@ -110,8 +110,8 @@ class Reader:
         """The turns after a known head up to `last`, checked as `Log.read` demands."""
         walk = Walk(self.stream, self._orders_subject, after)
         async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
-            for start in range(0, len(page), DECODED_TURNS_MAX):
-                for sealed in walk.turns(page[start : start + DECODED_TURNS_MAX]):
+            for start in range(0, len(page), CHECKED_TURNS_MAX):
+                for sealed in walk.turns(page[start : start + CHECKED_TURNS_MAX]):
                     yield sealed
 
     async def verify(self, after: Head, last: TurnNumber) -> Head:
@@ -121,7 +121,8 @@ class Reader:
         """
         walk = Walk(self.stream, self._orders_subject, after)
         async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
-            walk.links(page)
+            for start in range(0, len(page), CHECKED_TURNS_MAX):
+                walk.links(page[start : start + CHECKED_TURNS_MAX])
         return walk.head
 
     async def orders(self, end: Head) -> AsyncGenerator[Sealed, None]:
