@@ -2,9 +2,9 @@
 
 Two mixes: small turns of 5.6 events as a live session makes them, and full turns of 192. `verify`
 checks every hash and link without reading the events, `orders` opens a log whose chain was verified
-before and reads the copy of the orders' turns, `read` decodes all and checks all; their CPU seconds are
-our own, which say on a busy machine what the clock would on a quiet one. Baseline: nats-py
-reading the same stream through its fastest consumer (ordered, with a callback), looking at nothing.
+before and reads the copy of the orders' turns, `read` decodes all and checks all. CPU seconds are
+our own: on a busy machine they say what the clock would on a quiet one. Baseline: nats-py reading
+the same stream through its fastest consumer (ordered, with a callback), looking at nothing.
 
     python benchmarks/bench_read.py --json
 """
