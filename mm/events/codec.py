@@ -68,11 +68,11 @@ def encode_event(event: Event) -> bytes:
 
 
 def decode_event(payload: bytes) -> Event:
-    """Read a single event back."""
+    """Read a single event back; raises `UnknownTag` or `DecodeError`."""
     try:
         event: Event = _events.decode(payload)
     except _UNREADABLE as error:
-        raise explain(payload, error) from error
+        raise _named("an event", payload, _tag(payload), error) from error
     return event
 
 
@@ -85,20 +85,33 @@ _DAMAGED: Final = "the log is damaged here: run `mm log check`"
 
 
 def explain(payload: bytes, error: Exception) -> BadInput:
-    """Name what in a payload cannot be read."""
-    tags = _tags(payload)
+    """Name what in the payload of a turn cannot be read."""
+    return _named("a turn", payload, _tags(payload), error)
+
+
+def _named(what: str, payload: bytes, tags: list[str], error: Exception) -> BadInput:
     unknown = sorted({tag for tag in tags if tag not in KINDS})
     if unknown:
         return UnknownTag(
             f"unknown event {', '.join(unknown)}",
             remedy="upgrade mm: a newer version wrote this log",
         )
-    return DecodeError(f"a turn of {len(payload)} bytes cannot be read: {error}", remedy=_DAMAGED)
+    return DecodeError(f"{what} of {len(payload)} bytes cannot be read: {error}", remedy=_DAMAGED)
 
 
 def _tags(payload: bytes) -> list[str]:
+    """The tags of a turn's events; none where it does not hold any."""
     try:
         raw = _raw.decode(payload)
         return [str(event[0]) for part in raw[6:8] for event in part]
     except (*_UNREADABLE, IndexError, TypeError, KeyError):
         return []
+
+
+def _tag(payload: bytes) -> list[str]:
+    """The tag of a single event; none where there is none."""
+    try:
+        raw = _raw.decode(payload)
+    except _UNREADABLE:
+        return []
+    return [raw[0]] if isinstance(raw, list) and raw and isinstance(raw[0], str) else []

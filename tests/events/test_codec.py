@@ -137,8 +137,15 @@ def test_an_unknown_tag_is_named() -> None:
     raw[6] = [["order.teleported", 1]]
     with pytest.raises(UnknownTag, match=r"order\.teleported"):
         codec.decode(msgspec.msgpack.encode(raw))
-    with pytest.raises(DecodeError):
+    with pytest.raises(UnknownTag, match=r"order\.teleported"):
         codec.decode_event(msgspec.msgpack.encode(["order.teleported", 1]))
+
+
+@pytest.mark.parametrize("raw", [[], [1], [["note"]], {"note": 1}, ["note", 1], "note", None])
+def test_what_has_no_tag_is_no_event(raw: Any) -> None:
+    """Only a name in the place of the tag can be a later version's."""
+    with pytest.raises(DecodeError):
+        codec.decode_event(msgspec.msgpack.encode(raw))
 
 
 def test_a_newer_version_is_named() -> None:
