@@ -1,8 +1,9 @@
 """What a session runs with: one typed file, overridden by the environment, recorded in the log.
 
-TOML or YAML. Unknown keys are refused with the nearest known name, durations and sizes carry their
-units, limits have no defaults. `MM_<KEY>__<KEY>=value` overrides a field (`MM_FEED__SPEED=10`).
-The effective configuration, which holds no secret, is written into `SessionStarted`.
+TOML or YAML. Unknown keys are refused with the nearest known name, durations carry their units,
+limits have no defaults. `MM_<KEY>__<KEY>=value` overrides a field (`MM_FEED__SPEED=10`): see
+`overrides.py`. The effective configuration, which holds no secret, is written into
+`SessionStarted`.
 """
 
 import difflib
@@ -17,6 +18,7 @@ from typing import Any, Final, get_args
 import msgspec
 import yaml
 
+from mm.apps.overrides import overridden
 from mm.engine.settings import (
     Duration,
     EngineSettings,
@@ -33,8 +35,6 @@ from mm.sim.settings import PRESETS, Latency, PaperSettings
 from mm.sim.settings import validate as validate_paper
 from mm.sim.synthetic import SyntheticSettings
 
-PREFIX: Final = "MM_"
-RESERVED: Final = ("MM_RECORDINGS", "MM_DATA", "MM_SESSION", "MM_CACHE")
 SPEED_MAX: Final = "max"
 SPEED_LEAST: Final = 0.001
 SPEED_MOST: Final = 1_000_000.0
@@ -183,27 +183,27 @@ def build(
     where: str,
 ) -> Config:
     """Plain values, then the environment, then the command line: typed and checked."""
-    for name, text in sorted(environment.items()):
-        if name.startswith(PREFIX) and name not in RESERVED:
-            _set(plain, name.removeprefix(PREFIX).lower().split("__"), text)
+    values, variables = overridden(plain, environment, Config)
     for dotted, value in overrides.items():
-        _set(plain, dotted.split("."), value)
-    config = _typed(plain, where)
+        _set(values, dotted.split("."), value)
+    if variables:
+        where = f"{where}, overridden by {', '.join(variables)}"
+    config = _typed(values, where)
     _check(config, where)
     return config
 
 
-def _set(plain: dict[str, Any], keys: list[str], value: Any) -> None:
+def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
     *tables, last = keys
     for key in tables:
-        plain = plain.setdefault(key, {})
-        if not isinstance(plain, dict):
+        values = values.setdefault(key, {})
+        if not isinstance(values, dict):
             raise ConfigError(
                 f"{key} holds a value, not a table",
                 where=".".join(keys),
-                remedy="correct the variable's name; docs/config.md lists every key",
+                remedy="make it a table; docs/config.md lists every key",
             )
-    plain[last] = value
+    values[last] = value
 
 
 def _typed(plain: dict[str, Any], where: str) -> Config:

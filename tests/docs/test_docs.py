@@ -22,7 +22,8 @@ from typer.main import get_command
 from docs import make_events
 from mm.apps import config as configs
 from mm.apps.cli.main import COMMANDS, UNREAD
-from mm.apps.config import RESERVED, Config
+from mm.apps.config import Config
+from mm.apps.overrides import RESERVED
 from mm.engine.settings import LIMIT_MOST, MOST, MOST_POSITIVE, encode_hook
 from mm.errors import MmError
 from mm.events.units import MILLIS, SECONDS

@@ -1,0 +1,118 @@
+"""What a config means: what the environment overrides, and what is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from mm.apps.config import SyntheticFeedConfig, build
+from mm.errors import ConfigError
+from tests.apps.stage import BTC, LIMITS, MAKER, plain
+
+if TYPE_CHECKING:
+    from mm.apps.config import Config
+
+BINANCE: Final = "binance_usdm:BTCUSDT"
+
+
+def built(environment: dict[str, str] | None = None, **changes: Any) -> Config:
+    """The stage's config, with top-level keys changed, then overridden."""
+    return build({**plain(), **changes}, environment or {}, {}, where="test")
+
+
+def refused(environment: dict[str, str], **changes: Any) -> str:
+    """What is said of variables that cannot be: all three parts."""
+    with pytest.raises(ConfigError) as caught:
+        built(environment, **changes)
+    assert caught.value.where
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+def maker(config: Config, name: str = "maker") -> Any:
+    """A strategy's settings."""
+    return config.strategies[name]
+
+
+# -- overrides ---------------------------------------------------------------------------------
+
+TWO: Final[dict[str, Any]] = {
+    "strategies": {"Maker-2": MAKER, "other": {**MAKER, "instrument": BINANCE}},
+    "limits": {BTC: LIMITS, BINANCE: LIMITS},  # One object, as a YAML alias would be.
+}
+
+
+@pytest.mark.parametrize("word", ["SYNTHETIC_BTC_USDT", "synthetic_btc_usdt", BTC])
+def test_limits_are_reached_by_their_instrument(word: str) -> None:
+    """Without case, with `_` for what a variable's name cannot hold, or as they are written."""
+    config = built({f"MM_LIMITS__{word}__POSITION_MAX": "2"}, **TWO)
+    assert config.limits[BTC].position_max == 2
+    assert config.limits[BINANCE].position_max == 1
+    assert len(config.limits) == 2
+
+
+def test_strategies_are_reached_by_their_name() -> None:
+    """One with capitals or `-` too."""
+    config = built({"MM_STRATEGIES__MAKER_2__LEVELS": "5"}, **TWO)
+    assert (maker(config, "Maker-2").levels, maker(config, "other").levels) == (5, 2)
+
+
+def test_a_new_asset_keeps_its_case() -> None:
+    """A balance that the file lacks is added as it is written; one that it has is replaced."""
+    config = built({"MM_PAPER__BALANCES__USDT": "10", "MM_PAPER__BALANCES__wBTC": "1"})
+    assert config.paper.balances == {"USDT": Decimal(10), "wBTC": Decimal(1)}
+    config = built({"MM_PAPER__BALANCES__USDT": "10"}, paper={"balances": {"usdt": 1, "X": 2}})
+    assert config.paper.balances == {"usdt": Decimal(10), "X": Decimal(2)}
+
+
+def test_plain_keys_are_reached() -> None:
+    """Keys that the file lacks, of the session, of a table, of a table in a table."""
+    given = {"MM_SEED": "3", "MM_LOG__SYNC": "2m", "MM_FEED__MARKET__TICK_SIZE": "0.5"}
+    config = built(given | {"MM_RECORDINGS": "/x", "HOME": "/y"})
+    assert isinstance(config.feed, SyntheticFeedConfig)
+    assert (config.seed, config.log.sync, config.feed.market.tick_size) == (3, "2m", Decimal("0.5"))
+
+
+UNKNOWN: Final = {
+    "MM_FEEED__SPEED": "MM_FEED__SPEED (feed.speed)",
+    "MM_FEED__SPED": "MM_FEED__SPEED (feed.speed)",
+    "MM_SEEED": "MM_SEED (seed)",
+    "MM_FEED__MARKET__TICKSIZE": "MM_FEED__MARKET__TICK_SIZE",
+    "MM_LIMITS__BTCUSDT__POSITION_MAX": "MM_LIMITS__SYNTHETIC_BTC_USDT__POSITION_MAX",
+    "MM_STRATEGIES__MAKR__LEVELS": "MM_STRATEGIES__MAKER__LEVELS (strategies.maker.levels)",
+    "MM_": "MM_",
+    "MM_FEED__PATH": "MM_FEED__",
+}
+
+
+@pytest.mark.parametrize("variable", UNKNOWN)
+def test_an_unknown_variable_is_named(variable: str) -> None:
+    """With the nearest key there is, and what to do: it may well be somebody else's."""
+    said = refused({variable: "x"})
+    assert f"{variable} sets no key" in said
+    assert UNKNOWN[variable] in said
+    assert "unset" in said
+
+
+def test_a_variable_for_a_table_is_refused() -> None:
+    """It takes a value for each key in it; the reverse is refused too."""
+    assert "MM_FEED sets a table" in refused({"MM_FEED": "x"})
+    assert "MM_PAPER__BALANCES sets a table" in refused({"MM_PAPER__BALANCES": "x"})
+    assert "MM_DESK__NAME: desk holds a value, not a table" in refused({"MM_DESK__NAME": "x"})
+    assert "MM_LOG__SYNC: log holds a value" in refused({"MM_LOG__SYNC": "2m"}, log=3)
+
+
+def test_a_variable_with_two_meanings_is_refused() -> None:
+    """It names both; the key's own spelling still reaches one."""
+    twins = {"strategies": {"A-b": MAKER, "a-B": MAKER}}
+    said = refused({"MM_STRATEGIES__A_B__LEVELS": "1"}, **twins)
+    assert "strategies.A-b or strategies.a-B" in said
+    config = built({"MM_STRATEGIES__a-B__LEVELS": "1"}, **twins)
+    assert (maker(config, "A-b").levels, maker(config, "a-B").levels) == (2, 1)
+
+
+def test_a_wrong_value_names_its_variable() -> None:
+    """The file is not to blame for it."""
+    assert "overridden by MM_SEED" in refused({"MM_SEED": "many"})
