@@ -50,7 +50,10 @@ class RecordingFeedConfig(
     tag_field="kind",
     tag="recording",
 ):
-    """A recording, played at its own pace (`1`), faster (`10`), or as fast as possible (`max`)."""
+    """A recording, played at its own pace (`1`), faster (`10`), or as fast as possible (`max`).
+
+    A file may give the speed as a number; here it is text.
+    """
 
     path: str
     speed: str = "1"
@@ -207,10 +210,18 @@ def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
 
 
 def _typed(plain: dict[str, Any], where: str) -> Config:
+    _word_speed(plain.get("feed"))
     try:
         return msgspec.convert(plain, Config, dec_hook=decode_hook, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(_explained(str(error)), where=where, remedy=_REMEDY) from error
+
+
+def _word_speed(feed: Any) -> None:
+    """A speed that was written as a number becomes text: one config, one fingerprint."""
+    speed = feed.get("speed") if isinstance(feed, dict) else None
+    if isinstance(speed, int | float) and not isinstance(speed, bool):
+        feed["speed"] = str(speed)
 
 
 _REMEDY: Final = "correct the config; docs/config.md lists every key with its unit"

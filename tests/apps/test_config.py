@@ -1,4 +1,4 @@
-"""What a config means: what the environment overrides, and what is refused."""
+"""What a config means: its values, and what the environment overrides."""
 
 from __future__ import annotations
 
@@ -34,6 +34,20 @@ def refused(environment: dict[str, str], **changes: Any) -> str:
 def maker(config: Config, name: str = "maker") -> Any:
     """A strategy's settings."""
     return config.strategies[name]
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "speed"), [(10, 10.0), (0.5, 0.5), ("10", 10.0), ("max", None), (1_000_000, 1e6)]
+)
+def test_a_speed_is_a_number_or_text(given: Any, speed: float | None) -> None:
+    """Both notations are one config, down to its fingerprint."""
+    config = built(feed={"kind": "synthetic", "speed": given})
+    assert config.speed == speed
+    text = built(feed={"kind": "synthetic", "speed": f"{given}"})
+    assert config.fingerprint() == text.fingerprint()
 
 
 # -- overrides ---------------------------------------------------------------------------------
