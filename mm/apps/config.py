@@ -279,6 +279,19 @@ def _check(config: Config, where: str) -> None:
                 remedy="correct it",
             )
     validate(config.engine)
+    _check_wallets(config, where)
+
+
+def _check_wallets(config: Config, where: str) -> None:
+    """The simulated venue has one account, and rejects every order of another."""
+    for name, strategy in config.strategies.items():
+        if strategy.wallet != config.paper.wallet:
+            raise ConfigError(
+                f"strategies.{name}.wallet = {strategy.wallet!r} is not "
+                f"paper.wallet = {config.paper.wallet!r}: the venue would reject its every order",
+                where=where,
+                remedy="give both the same name",
+            )
 
 
 def _check_speed(text: str, where: str) -> None:

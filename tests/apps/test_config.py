@@ -1,4 +1,4 @@
-"""What a config means: its values, and what the environment overrides."""
+"""What a config means: keys that belong together, and what the environment overrides."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ def refused(environment: dict[str, str], **changes: Any) -> str:
 def maker(config: Config, name: str = "maker") -> Any:
     """A strategy's settings."""
     return config.strategies[name]
+
+
+# -- keys that belong together -----------------------------------------------------------------
+
+
+def test_a_wallet_that_the_venue_lacks_is_refused() -> None:
+    """Every order of that strategy would be rejected: both keys are named."""
+    said = refused({}, strategies={"maker": {**MAKER, "wallet": "other"}})
+    assert "strategies.maker.wallet = 'other'" in said
+    assert "paper.wallet = 'main'" in said
+    both = {"strategies": {"maker": {**MAKER, "wallet": "w2"}}, "paper": {"wallet": "w2"}}
+    assert built(**both).paper.wallet == "w2"
 
 
 # -- values ------------------------------------------------------------------------------------
