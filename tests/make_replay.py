@@ -37,7 +37,8 @@ def messages(feed: SyntheticFeed) -> Iterator[Message]:
 def make(target: Path) -> None:
     """Write the archive and what a replay of it must give."""
     config = configs.build(configs.read(TOP / "mm/apps/demo.toml"), {}, {}, where="demo.toml")
-    feed = SyntheticFeed(config.feed.market, config.seed, START)  # type: ignore[union-attr]
+    market = config.feed.market.settings  # type: ignore[union-attr]
+    feed = SyntheticFeed(market, config.seed, START)
     gateway = PaperGateway(config.paper.settings, config.seed)
     for instrument in feed.instruments:
         gateway.define(START, instrument)

@@ -6,29 +6,29 @@ limits have no defaults. `MM_<KEY>__<KEY>=value` overrides a field (`MM_FEED__SP
 `SessionStarted`.
 """
 
-import difflib
 import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 import yaml
 
 from mm.apps.overrides import overridden
+from mm.apps.typed import typed
 from mm.engine.settings import (
     Duration,
     EngineSettings,
     LimitSettings,
     StrategySettings,
-    decode_hook,
     encode_hook,
     validate,
 )
 from mm.errors import ConfigError
+from mm.events.instrument import ContractKind
 from mm.events.units import INT64_MAX, MILLIS, SECONDS
 from mm.log.writer import AppendLimits
 from mm.sim.settings import PRESETS, Latency, PaperSettings
@@ -59,6 +59,34 @@ class RecordingFeedConfig(
     speed: str = "1"
 
 
+USUAL: Final = SyntheticSettings()
+
+
+class MarketConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The synthetic market: as `SyntheticSettings`, but for a duration with its unit."""
+
+    symbol: str = USUAL.symbol
+    kind: ContractKind = USUAL.kind
+    base: str = USUAL.base
+    quote: str = USUAL.quote
+    price: Decimal = USUAL.price
+    tick_size: Decimal = USUAL.tick_size
+    lot_size: Decimal = USUAL.lot_size
+    maker_fee: Decimal = USUAL.maker_fee
+    taker_fee: Decimal = USUAL.taker_fee
+    messages_per_second: int = USUAL.messages_per_second
+    volatility_bps: Decimal = USUAL.volatility_bps
+    levels: int = USUAL.levels
+    level_size: Decimal = USUAL.level_size
+    funding_interval: Duration = Duration("8h")
+
+    @property
+    def settings(self) -> SyntheticSettings:
+        """The same, in the market's units."""
+        given = msgspec.structs.asdict(self)
+        return SyntheticSettings(**given | {"funding_interval": self.funding_interval.nanos})
+
+
 class SyntheticFeedConfig(
     msgspec.Struct,
     frozen=True,
@@ -70,7 +98,7 @@ class SyntheticFeedConfig(
     """A seeded market that never was; its seed is the session's."""
 
     speed: str = "1"
-    market: SyntheticSettings = SyntheticSettings()
+    market: MarketConfig = MarketConfig()
 
 
 FeedConfig = RecordingFeedConfig | SyntheticFeedConfig
@@ -191,7 +219,8 @@ def build(
         _set(values, dotted.split("."), value)
     if variables:
         where = f"{where}, overridden by {', '.join(variables)}"
-    config = _typed(values, where)
+    _word_speed(values.get("feed"))
+    config: Config = typed(values, Config, where)
     _check(config, where)
     return config
 
@@ -209,51 +238,11 @@ def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
     values[last] = value
 
 
-def _typed(plain: dict[str, Any], where: str) -> Config:
-    _word_speed(plain.get("feed"))
-    try:
-        return msgspec.convert(plain, Config, dec_hook=decode_hook, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(_explained(str(error)), where=where, remedy=_REMEDY) from error
-
-
 def _word_speed(feed: Any) -> None:
     """A speed that was written as a number becomes text: one config, one fingerprint."""
     speed = feed.get("speed") if isinstance(feed, dict) else None
     if isinstance(speed, int | float) and not isinstance(speed, bool):
         feed["speed"] = str(speed)
-
-
-_REMEDY: Final = "correct the config; docs/config.md lists every key with its unit"
-_UNKNOWN: Final = re.compile(r"unknown field `([^`]+)`")
-_NO_KIND: Final = re.compile(r"Invalid value '([^']+)' - at `[^`]*\.kind`")
-
-
-def _explained(message: str) -> str:
-    """An unknown key or kind gets the nearest known one beside it."""
-    structs = _structs(Config)
-    for pattern, known in (
-        (_UNKNOWN, {field.name for each in structs for field in msgspec.structs.fields(each)}),
-        (_NO_KIND, {str(each.__struct_config__.tag) for each in structs}),
-    ):
-        match = pattern.search(message)
-        near = difflib.get_close_matches(match[1], sorted(known), n=1) if match else []
-        if near:
-            return f"{message}; did you mean `{near[0]}`?"
-    return message
-
-
-def _structs(kind: Any) -> list[type[msgspec.Struct]]:
-    """Every struct in a tree of them."""
-    found: list[type[msgspec.Struct]] = []
-    for inner in (kind, *get_args(kind)):
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
-            found.append(inner)
-            for field in msgspec.structs.fields(inner):
-                found += _structs(field.type)
-        elif inner is not kind:
-            found += _structs(inner)
-    return found
 
 
 def _check(config: Config, where: str) -> None:
@@ -310,6 +299,7 @@ def _check_speed(text: str, where: str) -> None:
 def _bounded(config: Config) -> list[tuple[str, int, int, int]]:
     """Whole numbers and durations (in nanoseconds), with the least and most one can mean."""
     paper = config.paper.settings
+    market = config.feed.market if isinstance(config.feed, SyntheticFeedConfig) else MarketConfig()
     return [
         ("seed", 0, config.seed, INT64_MAX),
         ("duration", 0, config.duration.nanos, YEAR),
@@ -318,5 +308,6 @@ def _bounded(config: Config) -> list[tuple[str, int, int, int]]:
         ("log.append_timeout", MILLIS, config.log.append_timeout.nanos, HOUR),
         ("paper.entry", 0, paper.entry.most, HOUR),
         ("paper.response", 0, paper.response.most, HOUR),
+        ("feed.market.funding_interval", 0, market.funding_interval.nanos, YEAR),
         ("paper.open_orders_max", 1, paper.open_orders_max, 100_000),
     ]

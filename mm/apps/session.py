@@ -67,7 +67,7 @@ def feed_of(config: Config, start: Nanos) -> Feed:
     chosen = config.feed
     if isinstance(chosen, RecordingFeedConfig):
         return RecordedFeed(find(chosen.path))
-    return SyntheticFeed(chosen.market, config.seed, start)
+    return SyntheticFeed(chosen.market.settings, config.seed, start)
 
 
 def precheck(config: Config) -> None:

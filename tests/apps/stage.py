@@ -163,7 +163,7 @@ class Stage:
         self.config = configured(**changes)
         self.trace: list[Any] = []
         self.log = TroubledLog(trouble, self.trace)
-        market = self.config.feed.market  # type: ignore[union-attr]
+        market = self.config.feed.market.settings  # type: ignore[union-attr]
         self.feed = SyntheticFeed(market, self.config.seed, START)
         self.inbox = Inbox()
         self.venue = PaperGateway(self.config.paper.settings, self.config.seed)

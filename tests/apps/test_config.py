@@ -1,4 +1,4 @@
-"""What a config means: keys that belong together, and what the environment overrides."""
+"""What a config means: keys that belong together, units, and what the environment overrides."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 
 from mm.apps.config import SyntheticFeedConfig, build
 from mm.errors import ConfigError
+from mm.events.units import SECONDS
+from mm.sim.synthetic import SyntheticSettings
 from tests.apps.stage import BTC, LIMITS, MAKER, plain
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ def test_a_wallet_that_the_venue_lacks_is_refused() -> None:
     said = refused({}, strategies={"maker": {**MAKER, "wallet": "other"}})
     assert "strategies.maker.wallet = 'other'" in said
     assert "paper.wallet = 'main'" in said
-    both = {"strategies": {"maker": {**MAKER, "wallet": "w2"}}, "paper": {"wallet": "w2"}}
-    assert built(**both).paper.wallet == "w2"
+    other = {"maker": {**MAKER, "wallet": "w2"}}
+    assert built(strategies=other, paper={"wallet": "w2"}).paper.wallet == "w2"
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -60,6 +62,29 @@ def test_a_speed_is_a_number_or_text(given: Any, speed: float | None) -> None:
     assert config.speed == speed
     text = built(feed={"kind": "synthetic", "speed": f"{given}"})
     assert config.fingerprint() == text.fingerprint()
+
+
+def test_the_funding_interval_has_a_unit() -> None:
+    """Like every other duration; what the market gets is nanoseconds."""
+
+    def interval(**market: Any) -> int:
+        feed = built(feed={"kind": "synthetic", "market": market}).feed
+        assert isinstance(feed, SyntheticFeedConfig)
+        return feed.market.settings.funding_interval
+
+    assert interval(funding_interval="1h") == 3600 * SECONDS
+    assert interval(funding_interval="0s") == 0
+    assert interval() == SyntheticSettings().funding_interval
+    for wrong in (28_800_000_000_000, "9999999h", "-1h"):
+        with pytest.raises(ConfigError, match=r"duration|funding_interval"):
+            interval(funding_interval=wrong)
+
+
+def test_a_market_of_the_config_is_the_market_itself() -> None:
+    """Nothing is lost or renamed between the config and the market's own settings."""
+    feed = built(feed={"kind": "synthetic", "market": {"levels": 7, "price": "123"}}).feed
+    assert isinstance(feed, SyntheticFeedConfig)
+    assert feed.market.settings == SyntheticSettings(levels=7, price=Decimal(123))
 
 
 # -- overrides ---------------------------------------------------------------------------------
