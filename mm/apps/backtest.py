@@ -43,14 +43,14 @@ class Backtest:
             return
         at = message.received
         yield self._turn(at, opening)
-        yield self._turn(at, self._gateway.reconcile(at, []))
+        yield from self._turns(at, self._gateway.reconcile(at, []))
         while message is not None and not self._faulted:
             at = self._next(message.received)
             if at < message.received:
                 yield from self._due(at)
                 continue
             self._gateway.observe(at, message.facts)
-            yield self._turn(at, (*message.facts, *self._answers(at)))
+            yield from self._turns(at, (*message.facts, *self._answers(at)))
             message = next(feed, None)
         yield from self._wind_down(at, wall_time)
 
@@ -63,7 +63,7 @@ class Backtest:
             yield from self._due(at)
         session = self.engine.state.health.session
         ended = SessionEnded(session=session, reason=reason, wall_time=wall_time)
-        yield self._turn(at, (*self._pending_facts(), ended))
+        yield from self._turns(at, (*self._pending_facts(), ended))
 
     def _next(self, limit: Nanos) -> Nanos:
         """The next time at which anything happens."""
@@ -75,7 +75,7 @@ class Backtest:
         answers = self._answers(at)
         deadline = self.engine.deadline()
         if answers or (deadline is not None and deadline <= at):
-            yield self._turn(at, answers)
+            yield from self._turns(at, answers)
 
     def _answers(self, at: Nanos) -> tuple[Fact, ...]:
         return (*self._pending_facts(), *self._gateway.poll(at))
@@ -84,8 +84,16 @@ class Backtest:
         pending, self._pending = tuple(self._pending), []
         return pending
 
+    def _turns(self, at: Nanos, heard: tuple[Fact, ...]) -> Iterator[Sealed]:
+        """As many turns as the facts and the timers that are due need."""
+        deadline = self.engine.deadline()
+        due = self.engine.timers if deadline is not None and deadline <= at else 0
+        room = TURN_FACTS_MAX - due
+        yield self._turn(at, heard[:room])
+        for start in range(room, len(heard), TURN_FACTS_MAX):
+            yield self._turn(at, heard[start : start + TURN_FACTS_MAX])
+
     def _turn(self, at: Nanos, heard: tuple[Fact, ...]) -> Sealed:
-        assert len(heard) <= TURN_FACTS_MAX, f"one message of {len(heard)} facts"
         outcome = self.engine.step(at, heard)
         sealed = seal(self._head, at, outcome.facts, outcome.decisions)
         self._head = advance(self._head, sealed)

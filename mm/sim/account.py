@@ -5,7 +5,7 @@ they realise. A close releases its share of the cost, rounded once to 18 decimal
 stays: realised profit plus cost always equals the cash that flowed, to the last decimal.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
@@ -39,6 +39,7 @@ class Account:
         self._totals: dict[str, Decimal] = dict(balances or {})
         self._holdings: dict[InstrumentId, Holding] = {}
         self._restored: dict[InstrumentId, PositionReported] = {}
+        self._moved: set[str] = set()
 
     def total(self, asset: str) -> Decimal:
         """All we have of an asset, locked or not."""
@@ -82,8 +83,15 @@ class Account:
         """Book a funding payment."""
         self._add(payment.asset, payment.amount)
 
+    def moved(self) -> list[str]:
+        """The assets whose totals have changed since this was last asked, by name."""
+        moved = sorted(self._moved)
+        self._moved.clear()
+        return moved
+
     def _add(self, asset: str, amount: Decimal) -> None:
         self._totals[asset] = EXACT.add(self.total(asset), amount)
+        self._moved.add(asset)
 
     def _holding(self, instrument: InstrumentId) -> Holding:
         return self._holdings.setdefault(instrument, Holding())
@@ -107,8 +115,10 @@ class Account:
         gains = (held > 0) != (instrument.kind is ContractKind.INVERSE)
         return profit if gains else profit.copy_negate()
 
-    def balances(self, wallet: str, locked: dict[str, Decimal], at: Nanos) -> list[BalanceReported]:
-        """Every asset's total, split in what orders lock and what is free."""
+    def balances(
+        self, wallet: str, locked: dict[str, Decimal], at: Nanos, assets: Sequence[str] = ()
+    ) -> list[BalanceReported]:
+        """Totals, of every asset if none is named, split in what orders lock and what is free."""
         return [
             BalanceReported(
                 wallet=wallet,
@@ -118,7 +128,7 @@ class Account:
                 received=at,
                 venue_time=at,
             )
-            for asset in sorted({*self._totals, *locked})
+            for asset in assets or sorted({*self._totals, *locked})
         ]
 
     def position(self, wallet: str, instrument: InstrumentDefined, at: Nanos) -> PositionReported:

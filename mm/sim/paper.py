@@ -162,9 +162,17 @@ class PaperVenue:
         self._account.define(event)
 
     def _tell(self, at: Nanos, fact: Heard) -> None:
-        """Send a fact on its way: `received` becomes the time it reaches us."""
+        """Send a fact on its way, with the balances it moved: what one says, both say or none.
+
+        `received` becomes the time at which they reach us.
+        """
         arrival = self._responses.book(at)
         self._responses.put(arrival, msgspec.structs.replace(fact, received=arrival))
+        moved = self._account.moved()
+        if moved:
+            wallet, locked = self._settings.wallet, self._locked()
+            for told in self._account.balances(wallet, locked, at, moved):
+                self._responses.put(arrival, msgspec.structs.replace(told, received=arrival))
 
     def _act(self, by: Nanos) -> None:
         """Let time pass: commands that reach the venue by then take effect."""
