@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,7 +21,7 @@ from mm.apps.session import check, opening
 from mm.apps.sessions import find
 from mm.apps.statistics import Statistics, statistics
 from mm.engine.verify import Verification, Verifier
-from mm.errors import ReplayDiverged, SessionError
+from mm.errors import ConfigError, ReplayDiverged, SessionError
 from mm.events.orders import PlaceOrder
 from mm.events.units import Nanos
 from mm.gateways.paper import PaperGateway
@@ -28,6 +29,7 @@ from mm.gateways.recorded import RecordedFeed
 from mm.log.archive import ArchiveWriter
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+FEED: Final = re.compile("MM_FEED(__|$)", re.IGNORECASE)
 VERIFY_EXAMPLE: Final = """
 Example:
 
@@ -153,13 +155,27 @@ def backtest(
     path = find(recording, data)
     plain = configs.read(strategy)
     feed = {"kind": "recording", "path": str(recording), "speed": "max"}
-    config = configs.build({**plain, "feed": feed}, os.environ, {}, where=str(strategy))
+    # Variables of the feed are for sessions: the recording is named on the command line.
+    given = {name: text for name, text in os.environ.items() if not FEED.match(name)}
+    config = configs.build({**plain, "feed": feed}, given, {}, where=str(strategy))
+    if session is not None:
+        _require_new(session)
     warm_kernels()
     result = backtested(config, path, session)
     if as_json:
         emit_json(result)
     else:
         show_backtested(result)
+
+
+def _require_new(out: Path) -> None:
+    """Refuse to write where something is, before the time is spent; raises `ConfigError`."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ConfigError(
+            "something is there already: a backtest is not written over it",
+            where=str(out),
+            remedy="name a new directory with --out",
+        )
 
 
 def backtested(config: Config, path: Path, session: Path | None) -> Backtested:
