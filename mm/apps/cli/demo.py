@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from mm.apps import config as configs
-from mm.apps.cli.live import play, refuse_halted, run, show
+from mm.apps.cli.live import duration_of, play, refuse_halted, run, show
 from mm.apps.cli.output import emit_json, err
 from mm.apps.cli.replay import show_verified, verified
 from mm.apps.sessions import desk_files
@@ -36,7 +36,7 @@ def demo(
     text = resources.files("mm.apps").joinpath("demo.toml")
     plain: dict[str, Any] = configs.read(Path(str(text)))
     config = configs.build(
-        plain, os.environ, {"duration": f"{seconds:g}s", "desk": DESK}, where="demo.toml"
+        plain, os.environ, {"duration": duration_of(seconds), "desk": DESK}, where="demo.toml"
     )
     files = desk_files(config.desk, data)
     if files.root.exists():

@@ -1,4 +1,4 @@
-"""`mm live CONFIG`: run a session, paper or (with a venue) real, until it ends or is stopped."""
+"""`mm live CONFIG`: run a session on paper until its feed ends, its time is up or it is stopped."""
 
 import asyncio
 import os
@@ -13,20 +13,22 @@ from mm.apps import config as configs
 from mm.apps import snapshots
 from mm.apps.archiving import archive_apart
 from mm.apps.cli.output import emit_json, err, progress
-from mm.apps.config import Config
+from mm.apps.config import YEAR, Config, RecordingFeedConfig
 from mm.apps.logs import desk_log
 from mm.apps.runner import OnTurn
 from mm.apps.screen import Screen
 from mm.apps.session import Ended, Session, precheck, recover
-from mm.apps.sessions import DeskFiles, desk_files
+from mm.apps.sessions import DeskFiles, desk_files, find
 from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
 from mm.engine.core import Engine
 from mm.errors import ConfigError, TradingStopped
+from mm.events.units import SECONDS
 from mm.log.jetstream import JetStreamLog
 from mm.projections.kernels import warm
 
 app = typer.Typer(add_completion=False)
+SECONDS_MAX: Final = YEAR // SECONDS
 EXAMPLE: Final = """
 Example:
 
@@ -59,7 +61,9 @@ def live(
         bool, typer.Option("--paper", help="Trade against the simulated venue.")
     ] = False,
     speed: Annotated[str, typer.Option(help="1 (own pace), 10 (faster), max.")] = "",
-    seconds: Annotated[float, typer.Option(help="Stop after so many seconds (0: never).")] = -1,
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop after so many seconds (0: never).")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of all desks.")] = None,
     rearm: Annotated[str, typer.Option(help="Lift a halt; say what was found.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -68,9 +72,9 @@ def live(
     overrides: dict[str, Any] = {}
     if speed:
         overrides["feed.speed"] = speed
-    if seconds >= 0:
-        overrides["duration"] = f"{seconds:g}s"
-    loaded = configs.load(config, os.environ, overrides)
+    if seconds is not None:
+        overrides["duration"] = duration_of(seconds)
+    loaded = located(configs.load(config, os.environ, overrides), data)
     if not paper:
         raise ConfigError(
             "there is no venue adapter in this version",
@@ -80,6 +84,26 @@ def live(
     report = run(play(loaded, data, rearm))
     show(report, as_json=as_json)
     refuse_halted(report)
+
+
+def duration_of(seconds: float) -> str:
+    """Seconds of a command line as a duration of the config; raises `ConfigError`."""
+    if not 0 <= seconds <= SECONDS_MAX:
+        raise ConfigError(
+            f"{seconds:g} seconds is no length of a session",
+            where="--seconds",
+            remedy="use 0 for no end, or up to a year",
+        )
+    return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def located(config: Config, data: Path | None) -> Config:
+    """With `--data`, the feed's recording may be a name there; raises `SessionError`."""
+    feed = config.feed
+    if data is None or not isinstance(feed, RecordingFeedConfig):
+        return config
+    found = msgspec.structs.replace(feed, path=str(find(feed.path, data)))
+    return msgspec.structs.replace(config, feed=found)
 
 
 def refuse_halted(report: "Report") -> None:
