@@ -1,8 +1,10 @@
-"""`mm demo`: a 30-second paper session on an embedded log, and the proof that it replays."""
+"""`mm demo`: a paper session of 30 seconds on a log of its own, and the proof that it replays."""
 
 import asyncio
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,13 +12,18 @@ from typing import Annotated, Any, Final
 import typer
 
 from mm.apps import config as configs
-from mm.apps.cli.live import duration_of, play, refuse_halted, run, show
+from mm.apps.cli.live import Report, duration_of, play, refuse_halted, run, show
 from mm.apps.cli.output import emit_json, err
-from mm.apps.cli.replay import show_verified, verified
-from mm.apps.sessions import desk_files
-from mm.errors import ReplayDiverged
+from mm.apps.cli.replay import Verified, show_verified, verified
+from mm.apps.config import Config
+from mm.apps.sessions import DeskFiles, desk_files
+from mm.errors import ReplayDiverged, StoreLocked
+from mm.events.units import SECONDS
+from mm.log.files import claim
+from mm.log.store import Store
 
 app = typer.Typer(add_completion=False)
+STOP_SECONDS_MAX: Final = 10.0
 DESK: Final = "demo"
 """The one desk that a demo may delete, whatever the environment says."""
 EXAMPLE: Final = """
@@ -39,8 +46,52 @@ def demo(
         plain, os.environ, {"duration": duration_of(seconds), "desk": DESK}, where="demo.toml"
     )
     files = desk_files(config.desk, data)
-    if files.root.exists():
-        shutil.rmtree(files.root)  # The demo's own desk: each run is a first run.
+    with _alone(files):
+        asyncio.run(_clear(files))
+        report, result = _played(config, data, files, as_json=as_json)
+    if result.verification.difference is not None:
+        raise ReplayDiverged("the demo did not replay", where=str(files.root))
+    refuse_halted(report)
+
+
+@contextmanager
+def _alone(files: DeskFiles) -> Iterator[None]:
+    """Keep every other demo off this desk; raises `StoreLocked` while one is there."""
+    try:
+        held = claim(files.root)
+    except StoreLocked as error:
+        raise StoreLocked(
+            "another demo is running",
+            where=str(files.root),
+            remedy="wait for it to end, or name another directory with --data",
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+async def _clear(files: DeskFiles) -> None:
+    """Delete what an earlier demo left: each is a first run.
+
+    Raises `StoreLocked` while a session or a reader has the log, or somebody writes the archive.
+    """
+    with ExitStack() as held:
+        if files.archive.is_dir():
+            held.callback(os.close, claim(files.archive))
+        if files.store.is_dir():
+            store = Store.claim(files.store)
+            held.callback(store.release)
+            await store.evict(STOP_SECONDS_MAX)  # A server whose demo was killed.
+        for each in files.root.iterdir():
+            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
+
+
+def _played(
+    config: Config, data: Path | None, files: DeskFiles, *, as_json: bool
+) -> tuple[Report, Verified]:
+    """The session and its proof, shown as they come."""
+    seconds = config.duration.nanos / SECONDS
     err.print(
         f"Making a market for {seconds:g} s: a synthetic BTC perpetual, a simulated venue with "
         "order latency and queues,\nan embedded JetStream log with fsync on every turn. No keys, "
@@ -58,6 +109,4 @@ def demo(
         show_verified(result)
         err.print(f"\nLook further:  [bold]mm log stats {files.root}[/]")
         err.print(f"               [bold]mm query 'FROM fills' --session {files.root}[/]")
-    if result.verification.difference is not None:
-        raise ReplayDiverged("the demo did not replay", where=str(files.root))
-    refuse_halted(report)
+    return report, result
