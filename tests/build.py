@@ -40,7 +40,6 @@ from mm.events.orders import (
     Resolution,
 )
 from mm.events.session import SessionStarted
-from mm.events.turn import Record
 from mm.events.units import (
     MILLIS,
     SECONDS,
@@ -51,7 +50,6 @@ from mm.events.units import (
     Seq,
     Side,
     Ticks,
-    TurnNumber,
 )
 from mm.events.vocabulary import Event, Fact
 from mm.projections.state import State
@@ -359,11 +357,10 @@ def filled(
 def given(*events: Event, state: State | None = None) -> State:
     """The state after these events, on top of an instrument's definition unless they bring one."""
     world = state or State()
-    first = world.events + 1
+    first = Seq(world.events + 1)
     defined = state is not None or any(isinstance(event, InstrumentDefined) for event in events[:1])
     facts = events if defined else (instrument(), *events)
-    for index, event in enumerate(facts):
-        world.apply(Record(Seq(first + index), TurnNumber(1), index, START, event))
+    world.hear(facts, first, START)
     return world
 
 

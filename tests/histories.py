@@ -44,7 +44,7 @@ def history(drawn: list[Draw]) -> list[Event]:
 
     def happens(event: Event) -> None:
         events.append(event)
-        state.apply(record(event, len(events)))
+        apply(state, record(event, len(events)))
 
     happens(build.instrument())
     happens(build.instrument(instrument=ETH, symbol="ETHUSDT"))
@@ -53,6 +53,11 @@ def history(drawn: list[Draw]) -> list[Event]:
         if event is not None:
             happens(event)
     return events
+
+
+def apply(state: State, record: Record) -> None:
+    """Move a state by one record."""
+    state.hear((record.event,), record.number, record.at)
 
 
 def record(event: Event, number: int) -> Record:

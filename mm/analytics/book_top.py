@@ -25,8 +25,7 @@ from mm.events.market import (
     QuoteUpdated,
 )
 from mm.events.session import SessionStarted
-from mm.events.turn import Record
-from mm.events.units import InstrumentId, Nanos, Seq, TurnNumber
+from mm.events.units import InstrumentId, Nanos
 from mm.events.vocabulary import tag_of
 from mm.log.archive import Archive
 from mm.log.columns import Rows, to_ints
@@ -61,7 +60,7 @@ def _changes(archive: Archive, wanted: set[int]) -> Iterator[tuple[int, ...]]:
         instrument = getattr(event, "instrument", None)
         if instrument is not None and instrument not in wanted:
             continue
-        routes[type(event)](event, Record(Seq(seq), TurnNumber(turn), 0, Nanos(time), event))
+        routes[type(event)](event, Nanos(time))
         for each in wanted if instrument is None else (instrument,):
             touch = _touch(books, InstrumentId(each))
             if seen.get(InstrumentId(each), (0, 0, 0, 0)) != touch:

@@ -8,6 +8,7 @@ decision beside them: quotes are pulled and trading halts until a person re-arms
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from mm.engine.desk import Desk, Post
@@ -23,7 +24,7 @@ from mm.events.session import (
     SessionStarted,
     TradingHalted,
 )
-from mm.events.turn import TURN_EVENTS_MAX, TURN_FACTS_MAX, Record, Turn, records
+from mm.events.turn import TURN_EVENTS_MAX, TURN_FACTS_MAX, Turn
 from mm.events.units import (
     InstrumentId,
     Nanos,
@@ -32,7 +33,7 @@ from mm.events.units import (
 )
 from mm.events.vocabulary import Decision, Fact
 from mm.projections.base import digest
-from mm.projections.state import State, combined
+from mm.projections.state import State, combined, joined
 from mm.strategy.base import MarketView, Wanted, nothing
 
 DECISIONS_MAX: Final = 56
@@ -59,7 +60,7 @@ class Engine:
         self.at = Nanos(0)
         self._decisions: list[Decision] = []
         self._posts = Posts(self.state)
-        self._watches = self._posts.watches()
+        self._routes = joined(self.state.routes, self._posts.routes())
 
     # -- what the runner and the replay call ---------------------------------------------------
 
@@ -82,7 +83,8 @@ class Engine:
         assert at >= self.at, f"time runs back: {self.at} then {at}"
         # A session that starts owes nothing to the timers of one that was cut off.
         starts = bool(heard) and type(heard[0]) is SessionStarted
-        facts: tuple[Fact, ...] = heard if starts else (*self._posts.due(at), *heard)
+        due = [] if starts else self._posts.due(at)
+        facts: tuple[Fact, ...] = (*due, *heard) if due else heard
         self._decisions = []
         self.turns = TurnNumber(self.turns + 1)
         self.at = at
@@ -100,15 +102,23 @@ class Engine:
         What raised when a faulted turn was stepped may raise again, and the fold goes on after it
         just as the step did: a desk that faulted can be recovered.
         """
-        faulted = any(type(decision) is EngineFaulted for decision in turn.decisions)
-        for record in records(turn):
-            try:
-                self.state.apply(record)
-            except Exception:
-                if not faulted:
-                    raise
+        state, facts, decisions = self.state, turn.facts, turn.decisions
+        if decisions and any(type(each) is EngineFaulted for each in decisions):
+            self._fold_faulted(turn)
+        else:
+            state.hear(facts, turn.first, turn.at)
+            if decisions:
+                first = Seq(turn.first + len(facts))
+                state.hear(decisions, first, turn.at)
         self.turns, self.at = turn.number, turn.at
-        self.events = Seq(turn.first + turn.size - 1)
+        self.events = Seq(turn.first + len(facts) + len(decisions) - 1)
+
+    def _fold_faulted(self, turn: Turn) -> None:
+        """Event by event: one that raises now has raised then."""
+        state = self.state
+        for index, event in enumerate((*turn.facts, *turn.decisions)):
+            with suppress(Exception):
+                state.hear((event,), Seq(turn.first + index), turn.at)
 
     def resume(self, turns: TurnNumber, events: Seq, at: Nanos) -> None:
         """Stand at a place in the log whose state was loaded from a snapshot."""
@@ -125,14 +135,9 @@ class Engine:
     # -- hearing -------------------------------------------------------------------------------
 
     def _hear(self, facts: tuple[Fact, ...]) -> None:
-        apply, watch, first = self.state.apply, self._watches.get, self.events + 1
+        first = Seq(self.events + 1)
         self.events = Seq(self.events + len(facts))
-        for index, fact in enumerate(facts):
-            record = Record(Seq(first + index), self.turns, index, self.at, fact)
-            apply(record)
-            watching = watch(type(fact))
-            if watching is not None:
-                watching(fact, record)
+        self.state.hear(facts, first, self.at, self._routes)
 
     # -- deciding ------------------------------------------------------------------------------
 
@@ -233,10 +238,9 @@ class Engine:
 
     def _emit(self, decision: Decision) -> None:
         """A decision takes effect at once: an order exists from here on."""
-        index = len(self._decisions)
         self._decisions.append(decision)
         number = Seq(self.events + len(self._decisions))
-        self.state.apply(Record(number, self.turns, index, self.at, decision))
+        self.state.hear((decision,), number, self.at)
 
     def _catch_up(self, facts: tuple[Fact, ...]) -> int:
         """Fold what the fault kept us from hearing, a fill perhaps; how many more faults it made.
@@ -246,9 +250,8 @@ class Engine:
         first, faults = self.events - len(facts) + 1, 0
         for index, fact in enumerate(facts):
             if first + index > self.state.events:
-                record = Record(Seq(first + index), self.turns, index, self.at, fact)
                 try:
-                    self.state.apply(record)
+                    self.state.hear((fact,), Seq(first + index), self.at)
                 except Exception:  # noqa: BLE001 - counted, and told beside the first one.
                     faults += 1
         return faults

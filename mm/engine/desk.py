@@ -44,10 +44,11 @@ class Desk:
 
     def looked(self, book: Book, cause: Seq) -> None:
         """The book changed: latch if that is something the strategy asked for."""
-        if self.wakes.top_changed and (book.bid, book.ask) != self._asked_top:
-            self.wake(cause)
-        moved = self.wakes.mid_moved_bps
-        if moved and abs(book.mid - self._asked_mid) * BPS >= moved * self._asked_mid:
+        wakes, asked = self.wakes, self._asked_mid
+        moved = wakes.mid_moved_bps
+        if (wakes.top_changed and (book.bid, book.ask) != self._asked_top) or (
+            moved and abs((book.bid + book.ask) / 2 - asked) * BPS >= moved * asked
+        ):
             self.wake(cause)
 
     def asked(self, book: Book) -> None:

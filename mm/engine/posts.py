@@ -6,7 +6,7 @@ latched here and answered by the engine at the turn's end, and so is the questio
 rests is somebody's: it is asked once the venue has said what rests.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +17,6 @@ from mm.engine.quoter import KEEPABLE
 from mm.engine.risk import Risk
 from mm.engine.settings import EngineSettings, encode_hook, limits_of, strategy_of
 from mm.events.account import AccountReconciled
-from mm.events.base import Body
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import (
     BookDelta,
@@ -49,12 +48,11 @@ from mm.events.session import (
     TradingHalted,
     TradingRearmed,
 )
-from mm.events.turn import Record
 from mm.events.units import InstrumentId, Nanos, Seq
+from mm.projections.base import Routes
 from mm.projections.orders import Order
 from mm.projections.state import State
 
-Watch = Callable[[Any, Record], None]
 _FEED: Final = (FeedUp, FeedDown, FeedGapped, FeedResynced, FeedStale)
 _OWN: Final = (
     AmendRejected,
@@ -84,9 +82,7 @@ class Posts:
 
     def desks(self) -> Iterator[tuple[Post, Desk]]:
         """Every desk with its post."""
-        for post in self.by_instrument.values():
-            for desk in post.desks:
-                yield post, desk
+        return ((post, desk) for post in self.by_instrument.values() for desk in post.desks)
 
     def due(self, at: Nanos) -> list[TimerFired]:
         """The timers due by `at`, in order of (deadline, name)."""
@@ -104,7 +100,7 @@ class Posts:
         for _, desk in self.desks():
             desk.wake(cause)
 
-    def watches(self) -> Mapping[type[Body], Watch]:
+    def routes(self) -> Routes:
         """What facts mean for the desks, after the folds have moved."""
         return {
             SessionStarted: self._started,
@@ -172,21 +168,21 @@ class Posts:
             desk.adopt(strategy, at, amend=amend)
         self._reschedule()
 
-    def _started(self, event: SessionStarted, record: Record) -> None:
+    def _started(self, event: SessionStarted, at: Nanos) -> None:
         self.by_instrument.clear()
         self.forget()
         self._settings = self.deadline = None
         self._settings = settings_in(event.config)
         for instrument in self._state.ledger.instruments.values():
-            self._open(instrument, record.at)
+            self._open(instrument, at)
         self._reschedule()
 
-    def _defined(self, event: InstrumentDefined, record: Record) -> None:
+    def _defined(self, event: InstrumentDefined, at: Nanos) -> None:
         if event.instrument in self.by_instrument:
             assert self._settings is not None, "posts stand without a session"
-            self._refit(self._settings, record.at)
+            self._refit(self._settings, at)
         else:
-            self._open(event, record.at)
+            self._open(event, at)
             self._reschedule()
 
     def _open(self, instrument: InstrumentDefined, at: Nanos) -> None:
@@ -208,46 +204,47 @@ class Posts:
         due = [desk.deadline for _, desk in self.desks()]
         self.deadline = min((at for at in due if at), default=None)
 
-    def _pulled(self, event: StopRequested | TradingHalted, record: Record) -> None:
-        self.pull = (event.reason or "pulled", record.number)
+    def _pulled(self, event: StopRequested | TradingHalted, _at: Nanos) -> None:
+        self.pull = (event.reason or "pulled", self._state.events)
 
-    def _rearmed(self, _event: TradingRearmed, record: Record) -> None:
-        self.wake_all(record.number)
+    def _rearmed(self, _event: TradingRearmed, _at: Nanos) -> None:
+        self.wake_all(self._state.events)
 
-    def _reconciled(self, _event: AccountReconciled, record: Record) -> None:
-        self.wake_all(record.number)
-        self.review = record.number
+    def _reconciled(self, _event: AccountReconciled, _at: Nanos) -> None:
+        self.wake_all(self._state.events)
+        self.review = self._state.events
 
-    def _resolved(self, event: OrderResolved, record: Record) -> None:
-        self._own(event, record)
-        self.review = record.number
+    def _resolved(self, event: OrderResolved, at: Nanos) -> None:
+        self._own(event, at)
+        self.review = self._state.events
 
-    def _parameter(self, event: ParameterChanged, record: Record) -> None:
-        self._changes.append((event, record.number))
+    def _parameter(self, event: ParameterChanged, _at: Nanos) -> None:
+        self._changes.append((event, self._state.events))
 
-    def _fired(self, event: TimerFired, record: Record) -> None:
+    def _fired(self, event: TimerFired, at: Nanos) -> None:
         for _, desk in self.desks():
             if desk.name == event.timer:
-                desk.wake(record.number)
-                desk.schedule(record.at)
+                desk.wake(self._state.events)
+                desk.schedule(at)
         self._reschedule()
 
-    def _looked(self, event: BookSnapshot | BookDelta | QuoteUpdated, record: Record) -> None:
+    def _looked(self, event: BookSnapshot | BookDelta | QuoteUpdated, _at: Nanos) -> None:
         post = self.by_instrument.get(event.instrument)
         if post is not None:
-            book = self._state.books.of(event.instrument)
+            state = self._state
             for desk in post.desks:
-                desk.looked(book, record.number)
+                if not desk.cause:
+                    desk.looked(state.books.of(event.instrument), state.events)
 
     def _unsettled(
-        self, event: FeedUp | FeedDown | FeedGapped | FeedResynced | FeedStale, record: Record
+        self, event: FeedUp | FeedDown | FeedGapped | FeedResynced | FeedStale, _at: Nanos
     ) -> None:
         post = self.by_instrument.get(event.instrument)
         for desk in post.desks if post is not None else ():
-            desk.wake(record.number)
+            desk.wake(self._state.events)
 
-    def _own(self, event: Any, record: Record) -> None:
+    def _own(self, event: Any, _at: Nanos) -> None:
         post = self.by_instrument.get(event.instrument)
         for desk in post.desks if post is not None else ():
             if desk.wakes.own_orders:
-                desk.wake(record.number)
+                desk.wake(self._state.events)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from mm.engine.core import Engine, Outcome
-from mm.events.codec import encode_event
+from mm.events.codec import decode, encode_event
 from mm.events.market import BookDelta, BookSnapshot
 from mm.events.session import SessionStarted, TimerFired
 from mm.events.turn import NO_HASH, Turn, records
@@ -20,7 +20,7 @@ from mm.events.units import Seq, TurnNumber
 from mm.events.vocabulary import Event, levels_in, tag_of
 from mm.log.chain import Sealed
 
-_DEEP: Final = (BookDelta, BookSnapshot)
+_DEEP: Final = frozenset((BookDelta, BookSnapshot))
 CAUSES_MAX: Final = 10
 RECENT_TURNS_MAX: Final = 20_000
 """Turns remembered behind the present one, to name the causes of a difference."""
@@ -68,7 +68,7 @@ class Verifier:
         self._engine = Engine()
         self._hash = NO_HASH
         self._seen = Verification()
-        self._recent: deque[Turn] = deque(maxlen=RECENT_TURNS_MAX)
+        self._recent: deque[bytes] = deque(maxlen=RECENT_TURNS_MAX)
 
     def take(self, sealed: Sealed) -> bool:
         """Recompute a turn and compare; False at the first difference, after which it stops."""
@@ -80,7 +80,7 @@ class Verifier:
             return False
         self._hash = sealed.hash
         seen.reproduced += len(turn.decisions)
-        self._recent.append(turn)
+        self._recent.append(sealed.payload)  # Bytes: a tree of events would be ten times that.
         return True
 
     def result(self) -> Verification:
@@ -101,23 +101,26 @@ def verify(turns: Iterable[Sealed]) -> Verification:
 
 
 def _note(seen: Verification, turn: Turn) -> None:
-    seen.turns += 1
-    seen.events += turn.size
-    seen.rows += len(turn.decisions)
-    seen.decisions += len(turn.decisions)
+    decisions = len(turn.decisions)
+    size = rows = len(turn.facts) + decisions
     for fact in turn.facts:
-        seen.rows += levels_in(fact) if type(fact) in _DEEP else 1
-        if type(fact) is SessionStarted:
+        if type(fact) in _DEEP:
+            rows += levels_in(fact) - 1
+        elif type(fact) is SessionStarted:
             seen.sessions = [*seen.sessions, fact.session]
             seen.versions = [*seen.versions, fact.code_version]
+    seen.turns += 1
+    seen.events += size
+    seen.rows += rows
+    seen.decisions += decisions
 
 
 def _heard(turn: Turn) -> tuple[Any, ...]:
     """What was heard: the engine supplies its own timers."""
-    start = 0
-    while start < len(turn.facts) and type(turn.facts[start]) is TimerFired:
+    facts, start = turn.facts, 0
+    while start < len(facts) and type(facts[start]) is TimerFired:
         start += 1
-    return turn.facts[start:]
+    return facts[start:] if start else facts
 
 
 def _reproduced(turn: Turn, outcome: Outcome) -> bool:
@@ -126,16 +129,21 @@ def _reproduced(turn: Turn, outcome: Outcome) -> bool:
     The facts heard are the recorded ones, so that only the engine's timers can differ among them;
     decisions are compared as bytes.
     """
-    if outcome.facts != turn.facts or len(outcome.decisions) != len(turn.decisions):
+    facts, decisions = outcome
+    if facts is not turn.facts and facts != turn.facts:
         return False
-    return all(map(_same_bytes, outcome.decisions, turn.decisions))
+    if not decisions:
+        return not turn.decisions
+    return len(decisions) == len(turn.decisions) and all(
+        map(_same_bytes, decisions, turn.decisions)
+    )
 
 
 def _same_bytes(left: Event, right: Event) -> bool:
     return encode_event(left) == encode_event(right)
 
 
-def _difference(turn: Turn, outcome: Outcome, recent: deque[Turn]) -> Difference:
+def _difference(turn: Turn, outcome: Outcome, recent: deque[bytes]) -> Difference:
     recorded = (*turn.facts, *turn.decisions)
     recomputed = (*outcome.facts, *outcome.decisions)
     for index in range(max(len(recorded), len(recomputed))):
@@ -171,9 +179,11 @@ def _brief(event: Event | None) -> str:
     return f"{event!r}"[:300] if event is not None else "nothing"
 
 
-def _causes(event: Event | None, turn: Turn, recent: deque[Turn]) -> list[str]:
+def _causes(event: Event | None, turn: Turn, recent: deque[bytes]) -> list[str]:
     """The records that led here, nearest first, as far back as they are remembered."""
-    known = {record.number: record for each in (*recent, turn) for record in records(each)}
+    known = {
+        record.number: record for each in (*map(decode, recent), turn) for record in records(each)
+    }
     chain: list[str] = []
     while (cause := Seq(getattr(event, "cause", 0))) and len(chain) < CAUSES_MAX:
         record = known.get(cause)

@@ -10,8 +10,8 @@ from mm.events.base import MarketEvent
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import BookSnapshot, FeedUp
 from mm.events.session import TimerFired
-from mm.events.turn import Record, Turn
-from mm.events.units import Nanos, Seq
+from mm.events.turn import Turn
+from mm.events.units import Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Message
 from mm.log.archive import Archive
@@ -102,10 +102,10 @@ def _is_market(fact: Fact) -> bool:
 def _fold(books: Books, turn: Turn, facts: tuple[Fact, ...]) -> None:
     """Move the books by what is skipped."""
     routes = books.routes()
-    for index, fact in enumerate(facts):
+    for fact in facts:
         handler = routes.get(type(fact))
         if handler is not None:
-            handler(fact, Record(Seq(turn.first + index), turn.number, index, turn.at, fact))
+            handler(fact, turn.at)
 
 
 class SyntheticFeed:

@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from mm.events.account import Adjusted, BalanceReported, PositionReported, TransferSeen
-from mm.events.turn import Record
-from mm.events.units import EXACT, InstrumentId, Lots
+from mm.events.units import EXACT, InstrumentId, Lots, Nanos
 from mm.projections.base import Routes
 
 ZERO: Final = Decimal(0)
@@ -42,13 +41,13 @@ class Balances:
             Adjusted: self._adjusted,
         }
 
-    def _balance(self, event: BalanceReported, _record: Record) -> None:
+    def _balance(self, event: BalanceReported, _at: Nanos) -> None:
         self.assets[event.wallet, event.asset] = (event.free, event.locked)
 
-    def _position(self, event: PositionReported, _record: Record) -> None:
+    def _position(self, event: PositionReported, _at: Nanos) -> None:
         self.positions[event.wallet, event.instrument] = event.size
 
-    def _transfer(self, event: TransferSeen, _record: Record) -> None:
+    def _transfer(self, event: TransferSeen, _at: Nanos) -> None:
         key = (event.wallet, event.asset)
         if event.transfer_id and self._is_repeated((*key, event.transfer_id)):
             return
@@ -62,7 +61,7 @@ class Balances:
             self._told.popitem(last=False)
         return False
 
-    def _adjusted(self, _event: Adjusted, _record: Record) -> None:
+    def _adjusted(self, _event: Adjusted, _at: Nanos) -> None:
         self.adjustments += 1
 
     def dump(self) -> Any:

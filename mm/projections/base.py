@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import msgspec
 
 from mm.events.base import Body
-from mm.events.turn import Record
+from mm.events.units import Nanos
 
-Handler = Callable[[Any, Record], None]
-"""Called with the event, already of the type it is registered for, and its record."""
+Handler = Callable[[Any, Nanos], None]
+"""Called with the event, already of the type it is registered for, and its turn's time."""
 Routes = Mapping[type[Body], Handler]
 
 

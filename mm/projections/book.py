@@ -20,10 +20,9 @@ from mm.events.market import (
     QuoteUpdated,
 )
 from mm.events.session import SessionStarted
-from mm.events.turn import Record
 from mm.events.units import InstrumentId, Levels, Lots, Nanos, Ticks
 from mm.projections.base import Routes
-from mm.projections.kernels import Ints, fold
+from mm.projections.kernels import EMPTY, Ints, compact, fold
 
 LEVELS_START: Final = 2_048
 LEVELS_MAX: Final = 1 << 20
@@ -85,10 +84,17 @@ class Book:
         return self._levels(1, -1, depth)
 
     def _levels(self, row: int, sign: int, depth: int) -> list[tuple[int, int]]:
+        keys, sizes = self._kept(row)
+        start = max(0, len(keys) - depth)
+        found = zip((sign * keys[start:]).tolist(), sizes[start:].tolist(), strict=True)
+        return list(found)[::-1]
+
+    def _kept(self, row: int) -> tuple[Ints, Ints]:
+        """One side without the places of levels that were removed."""
         count = self._depth[4 + row]
-        start = max(0, count - depth)
-        keys = (sign * self._keys[row, start:count][::-1]).tolist()
-        return list(zip(keys, self._sizes[row, start:count][::-1].tolist(), strict=True))
+        keys, sizes = self._keys[row, :count], self._sizes[row, :count]
+        kept = sizes != 0
+        return keys[kept], sizes[kept]
 
     def snapshot(self, event: BookSnapshot, at: Nanos) -> None:
         """Replace the depth once the last part has come."""
@@ -147,21 +153,25 @@ class Book:
         self.ask, self.ask_size = Ticks(ask), Lots(ask_size)
 
     def _fold(self, bids: Levels, asks: Levels) -> None:
-        assert not len(bids) % 2 | len(asks) % 2, "a price without a size"
-        needed = max(self._depth[4] + len(bids) // 2, self._depth[5] + len(asks) // 2)
+        split, size = len(bids), len(bids) + len(asks)
+        assert not split % 2 | size % 2, "a price without a size"
+        needed = max(self._depth[4] + split // 2, self._depth[5] + (size - split) // 2)
         if needed > self._keys.shape[1]:
-            self._grow(needed)
-        fold(
-            self._keys,
-            self._sizes,
-            self._top,
-            np.array(bids, np.int64),
-            np.array(asks, np.int64),
-        )
+            self._make_room(max(split, size - split) // 2)
+        levels = np.fromiter(bids + asks, np.int64, size)
+        fold(self._keys, self._sizes, self._top, levels, split)
+
+    def _make_room(self, more: int) -> None:
+        """Take out what was removed; a book that is three quarters full even so gets wider."""
+        for row in (0, 1):
+            self._top[4 + row] = compact(self._keys[row], self._sizes[row], self._depth[4 + row])
+        self._grow(max(self._depth[4], self._depth[5]) + more)
 
     def _grow(self, needed: int) -> None:
         assert needed <= LEVELS_MAX, f"a book of {needed} levels is past all bounds"
-        wider = 1 << (needed - 1).bit_length()
+        wider = 1 << (needed * 4 // 3).bit_length()
+        if wider <= self._keys.shape[1]:
+            return
         for name in ("_keys", "_sizes"):
             grown = np.zeros((2, wider), np.int64)
             old = getattr(self, name)
@@ -170,9 +180,7 @@ class Book:
 
     def dump(self) -> Any:
         """Depth as bytes, touch and flags."""
-        bids, asks = self._depth[4], self._depth[5]
-        arrays = [self._keys[0, :bids], self._sizes[0, :bids]]
-        arrays += [self._keys[1, :asks], self._sizes[1, :asks]]
+        arrays = (*self._kept(0), *self._kept(1))
         return (
             [array.astype("<i8").tobytes() for array in arrays],
             [self.bid, self.bid_size, self.ask, self.ask_size],
@@ -186,13 +194,12 @@ class Book:
         arrays, touch, stamps, flags, parts = dumped
         columns = [np.frombuffer(raw, "<i8").astype(np.int64) for raw in arrays]
         counts = (len(columns[0]), len(columns[2]))
-        if max(counts) > self._keys.shape[1]:
-            self._grow(max(counts))
+        self._grow(max(counts))
         for row, count in enumerate(counts):
             self._keys[row, :count] = columns[2 * row]
             self._sizes[row, :count] = columns[2 * row + 1]
         self._top[4:] = counts
-        fold(self._keys, self._sizes, self._top, *(np.zeros(0, np.int64),) * 2)
+        fold(self._keys, self._sizes, self._top, EMPTY, 0)
         self.bid, self.bid_size, self.ask, self.ask_size = touch
         self.sequence, self._quote_sequence, self.updated = stamps
         self.has_depth, self.has_quote, self.gapped = flags
@@ -249,22 +256,23 @@ class Books:
             FeedResynced: self._resynced,
         }
 
-    def _started(self, _event: SessionStarted, _record: Record) -> None:
+    def _started(self, _event: SessionStarted, _at: Nanos) -> None:
         self._books.clear()
 
-    def _snapshot(self, event: BookSnapshot, record: Record) -> None:
-        self._made(event.instrument).snapshot(event, record.at)
+    def _snapshot(self, event: BookSnapshot, at: Nanos) -> None:
+        self._made(event.instrument).snapshot(event, at)
 
-    def _delta(self, event: BookDelta, record: Record) -> None:
-        self._made(event.instrument).delta(event, record.at)
+    def _delta(self, event: BookDelta, at: Nanos) -> None:
+        self._made(event.instrument).delta(event, at)
 
-    def _quote(self, event: QuoteUpdated, record: Record) -> None:
-        self._made(event.instrument).quote(event, record.at)
+    def _quote(self, event: QuoteUpdated, at: Nanos) -> None:
+        book = self._books.get(event.instrument) or self._made(event.instrument)
+        book.quote(event, at)
 
-    def _lost(self, event: FeedGapped | FeedDown, _record: Record) -> None:
+    def _lost(self, event: FeedGapped | FeedDown, _at: Nanos) -> None:
         self._made(event.instrument).lose()
 
-    def _resynced(self, event: FeedResynced, _record: Record) -> None:
+    def _resynced(self, event: FeedResynced, _at: Nanos) -> None:
         self._made(event.instrument).resynced()
 
     def dump(self) -> Any:

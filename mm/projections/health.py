@@ -16,8 +16,7 @@ from mm.events.session import (
     TradingHalted,
     TradingRearmed,
 )
-from mm.events.turn import Record
-from mm.events.units import InstrumentId
+from mm.events.units import InstrumentId, Nanos
 from mm.projections.base import Routes
 
 
@@ -58,43 +57,43 @@ class Health:
         """Whether any channel of the instrument is down."""
         return any(key[0] == instrument for key in self.down)
 
-    def _started(self, event: SessionStarted, _record: Record) -> None:
+    def _started(self, event: SessionStarted, _at: Nanos) -> None:
         self.session = event.session
         self.stopping = False
         self.reconciled = False
         self.down.clear()
 
-    def _ended(self, _event: SessionEnded, _record: Record) -> None:
+    def _ended(self, _event: SessionEnded, _at: Nanos) -> None:
         self.session = ""
 
-    def _stop(self, _event: StopRequested, _record: Record) -> None:
+    def _stop(self, _event: StopRequested, _at: Nanos) -> None:
         self.stopping = True
 
-    def _halted(self, event: TradingHalted, _record: Record) -> None:
+    def _halted(self, event: TradingHalted, _at: Nanos) -> None:
         self.halted = event.reason or "halted"
 
-    def _rearmed(self, _event: TradingRearmed, _record: Record) -> None:
+    def _rearmed(self, _event: TradingRearmed, _at: Nanos) -> None:
         self.halted = ""
 
-    def _faulted(self, _event: EngineFaulted, _record: Record) -> None:
+    def _faulted(self, _event: EngineFaulted, _at: Nanos) -> None:
         self.faults += 1
 
-    def _reconciled(self, _event: AccountReconciled, _record: Record) -> None:
+    def _reconciled(self, _event: AccountReconciled, _at: Nanos) -> None:
         self.reconciled = True
 
-    def _up(self, event: FeedUp, _record: Record) -> None:
+    def _up(self, event: FeedUp, _at: Nanos) -> None:
         self.down.pop((event.instrument, event.channel), None)
 
-    def _down(self, event: FeedDown, _record: Record) -> None:
+    def _down(self, event: FeedDown, _at: Nanos) -> None:
         self.down[event.instrument, event.channel] = event.reason
 
-    def _gapped(self, _event: FeedGapped, _record: Record) -> None:
+    def _gapped(self, _event: FeedGapped, _at: Nanos) -> None:
         self.gaps += 1
 
-    def _resynced(self, _event: FeedResynced, _record: Record) -> None:
+    def _resynced(self, _event: FeedResynced, _at: Nanos) -> None:
         pass  # The book itself knows that it is whole again.
 
-    def _stale(self, _event: FeedStale, _record: Record) -> None:
+    def _stale(self, _event: FeedStale, _at: Nanos) -> None:
         self.stales += 1
 
     def dump(self) -> Any:

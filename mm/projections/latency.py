@@ -17,11 +17,11 @@ from mm.events.orders import (
     OrderRejected,
     OrderSubmitted,
 )
-from mm.events.turn import Record
 from mm.events.units import Nanos, OrderId
 from mm.projections.base import Routes
 
-BUCKETS: Final = 64
+BUCKETS: Final = 65
+"""Differences of two times have up to 64 bits."""
 WAITING_MAX: Final = 10_000
 Answer = OrderAcked | OrderRejected | OrderAmended | AmendRejected | OrderCanceled | CancelRejected
 ANSWERS: Final[dict[type, str]] = {
@@ -45,10 +45,10 @@ class Histogram:
 
     def add(self, nanos: int) -> None:
         """Count one value."""
-        if nanos < 0:
-            self.negative += 1
+        if nanos >= 0:
+            self.buckets[nanos.bit_length()] += 1
         else:
-            self.buckets[min(nanos.bit_length(), BUCKETS - 1)] += 1
+            self.negative += 1
 
     @property
     def count(self) -> int:
@@ -89,17 +89,17 @@ class Latency:
             **dict.fromkeys(ANSWERS, self._answered),
         }
 
-    def _heard(self, event: QuoteUpdated | TradePrinted | BookDelta, record: Record) -> None:
+    def _heard(self, event: QuoteUpdated | TradePrinted | BookDelta, at: Nanos) -> None:
         if event.venue_time:
             self.feed.add(event.received - event.venue_time)
-        self.inbox.add(record.at - event.received)
+        self.inbox.add(at - event.received)
 
-    def _submitted(self, event: OrderSubmitted, _record: Record) -> None:
+    def _submitted(self, event: OrderSubmitted, _at: Nanos) -> None:
         self._waiting[event.order_id, event.command] = event.sent
         if len(self._waiting) > WAITING_MAX:
             self._waiting.popitem(last=False)
 
-    def _answered(self, event: Answer, _record: Record) -> None:
+    def _answered(self, event: Answer, _at: Nanos) -> None:
         sent = self._waiting.pop((event.order_id, ANSWERS[type(event)]), None)
         if sent is not None:
             self.round_trip.add(event.received - sent)

@@ -16,7 +16,6 @@ from mm.events.account import FundingPaid
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.market import FundingPublished, MarkPublished
 from mm.events.orders import Liquidity, OrderFilled
-from mm.events.turn import Record
 from mm.events.units import EXACT, InstrumentId, Lots, Nanos, Side
 from mm.projections.base import Routes
 from mm.projections.position import Position, evolve, unit, unrealised
@@ -131,18 +130,18 @@ class Ledger:
             FundingPublished: self._rated,
         }
 
-    def _defined(self, event: InstrumentDefined, _record: Record) -> None:
+    def _defined(self, event: InstrumentDefined, _at: Nanos) -> None:
         known = self.instruments.get(event.instrument, event).identity
         assert known == event.identity, f"{event.instrument} is {known}, not {event.identity}"
         self.instruments[event.instrument] = event
 
-    def _marked(self, event: MarkPublished, _record: Record) -> None:
+    def _marked(self, event: MarkPublished, _at: Nanos) -> None:
         self.marks[event.instrument] = event.price
 
-    def _rated(self, event: FundingPublished, _record: Record) -> None:
+    def _rated(self, event: FundingPublished, _at: Nanos) -> None:
         self.funding_rates[event.instrument] = (event.rate, event.due)
 
-    def _filled(self, event: OrderFilled, _record: Record) -> None:
+    def _filled(self, event: OrderFilled, _at: Nanos) -> None:
         assert event.instrument in self.instruments, f"fill of an undefined instrument: {event}"
         _remember(self._seen, _fill_key(event), FILLS_REMEMBERED_MAX)
         kind = self.instruments[event.instrument].kind
@@ -162,7 +161,7 @@ class Ledger:
             account.sold += event.size
             account.sold_value += traded
 
-    def _funded(self, event: FundingPaid, _record: Record) -> None:
+    def _funded(self, event: FundingPaid, _at: Nanos) -> None:
         """Funding belongs to whoever held the position: split by size would guess, so in order."""
         payment = (event.wallet, event.instrument, event.asset, event.payment_id, event.due)
         if payment in self._paid and (event.payment_id or event.due):

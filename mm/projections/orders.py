@@ -34,7 +34,6 @@ from mm.events.orders import (
     Resolution,
     TimeInForce,
 )
-from mm.events.turn import Record
 from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Side, Ticks
 from mm.projections.base import Routes
 from mm.projections.lifecycle import CLOSED, PROVES, RESOLVED, RESTING, Status, step
@@ -179,7 +178,7 @@ class Orders:
             OrderResolved: self._resolved,
         }
 
-    def _place(self, event: PlaceOrder, record: Record) -> None:
+    def _place(self, event: PlaceOrder, at: Nanos) -> None:
         assert self.get(event.order_id) is None, f"order id used twice: {event.order_id}"
         self.placed += 1
         self._live[event.order_id] = Order(
@@ -190,45 +189,45 @@ class Orders:
             side=event.side,
             price=event.price,
             size=event.size,
-            placed=record.at,
+            placed=at,
             level=event.level,
             kind=event.kind,
             tif=event.tif,
             post_only=event.post_only,
             reason=event.reason,
-            changed=record.at,
+            changed=at,
         )
 
-    def _amend(self, event: AmendOrder, record: Record) -> None:
+    def _amend(self, event: AmendOrder, at: Nanos) -> None:
         order = self._live.get(event.order_id)
         assert order is not None, f"no live order to amend: {event.order_id}"
         target = {"amend_price": event.price, "amend_size": event.size}
-        self._put(order, record, status=step(order.status, AmendOrder), **target)
+        self._put(order, at, status=step(order.status, AmendOrder), **target)
 
-    def _cancel(self, event: CancelOrder, record: Record) -> None:
+    def _cancel(self, event: CancelOrder, at: Nanos) -> None:
         order = self._live.get(event.order_id)
         assert order is not None, f"no live order to cancel: {event.order_id}"
-        self._doom(order, record)
+        self._doom(order, at)
 
-    def _cancel_all(self, event: CancelAll, record: Record) -> None:
+    def _cancel_all(self, event: CancelAll, at: Nanos) -> None:
         for order in self.live_of(event.instrument):
-            self._doom(order, record)
+            self._doom(order, at)
 
-    def _doom(self, order: Order, record: Record) -> None:
-        self._put(order, record, status=step(order.status, CancelOrder), doubt="cancel")
+    def _doom(self, order: Order, at: Nanos) -> None:
+        self._put(order, at, status=step(order.status, CancelOrder), doubt="cancel")
 
-    def _answered(self, event: Answer, record: Record) -> None:
+    def _answered(self, event: Answer, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is not None:
-            self._put(order, record, status=step(order.status, type(event)))
+            self._put(order, at, status=step(order.status, type(event)))
 
-    def _acked(self, event: OrderAcked, record: Record) -> None:
+    def _acked(self, event: OrderAcked, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is not None:
             status = self._rested(order, OrderAcked)
-            self._put(order, record, status=status, venue_order_id=event.venue_order_id)
+            self._put(order, at, status=status, venue_order_id=event.venue_order_id)
 
-    def _rejected(self, event: OrderRejected, record: Record) -> None:
+    def _rejected(self, event: OrderRejected, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is None:
             return
@@ -237,53 +236,53 @@ class Orders:
             # The venue has an order of this id: the command was sent twice, and one came through.
             new = order.status is Status.PENDING_NEW
             status, doubt = (Status.UNCERTAIN, "place") if new else (order.status, doubt)
-        self._put(order, record, status=status, doubt=doubt)
+        self._put(order, at, status=status, doubt=doubt)
 
-    def _amended(self, event: OrderAmended, record: Record) -> None:
+    def _amended(self, event: OrderAmended, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is None:
             return
         now = {"price": event.price, "size": event.size, **_NO_AMEND}
-        self._put(order, record, status=self._rested(order, OrderAmended), **now)
+        self._put(order, at, status=self._rested(order, OrderAmended), **now)
 
-    def _amend_rejected(self, event: AmendRejected, record: Record) -> None:
+    def _amend_rejected(self, event: AmendRejected, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is not None:
-            self._put(order, record, status=self._rested(order, AmendRejected), **_NO_AMEND)
+            self._put(order, at, status=self._rested(order, AmendRejected), **_NO_AMEND)
 
-    def _canceled(self, event: OrderCanceled, record: Record) -> None:
+    def _canceled(self, event: OrderCanceled, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is not None:
             told = max(order.told, event.filled)
-            self._put(order, record, status=step(order.status, OrderCanceled), told=told)
+            self._put(order, at, status=step(order.status, OrderCanceled), told=told)
 
-    def _cancel_rejected(self, event: CancelRejected, record: Record) -> None:
+    def _cancel_rejected(self, event: CancelRejected, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is not None:
-            self._put(order, record, status=self._rested(order, CancelRejected))
+            self._put(order, at, status=self._rested(order, CancelRejected))
 
-    def _uncertain(self, event: OrderUncertain, record: Record) -> None:
+    def _uncertain(self, event: OrderUncertain, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is not None and not _is_answered(order, event.command):
             status, doubt = step(order.status, OrderUncertain), order.doubt or event.command
-            self._put(order, record, status=status, doubt=doubt)
+            self._put(order, at, status=status, doubt=doubt)
 
-    def _filled(self, event: OrderFilled, record: Record) -> None:
+    def _filled(self, event: OrderFilled, at: Nanos) -> None:
         self.fills += 1
         order = self._known(event.order_id)
         if order is None:
             return
         filled = Lots(order.filled + event.size)
-        self._put(order, record, status=step(order.status, OrderFilled), filled=filled)
+        self._put(order, at, status=step(order.status, OrderFilled), filled=filled)
 
-    def _resolved(self, event: OrderResolved, record: Record) -> None:
+    def _resolved(self, event: OrderResolved, at: Nanos) -> None:
         order = self._known(event.order_id)
         if order is None:
             return
         total = order.size if event.resolution is Resolution.FILLED else event.filled
         told = max(order.told, event.filled, total)
         status = order.status if order.closed else RESOLVED[event.resolution]
-        self._put(order, record, status=_open(order, status), told=told, **_NO_AMEND)
+        self._put(order, at, status=_open(order, status), told=told, **_NO_AMEND)
 
     def _known(self, order_id: OrderId) -> Order | None:
         order = self.get(order_id)
@@ -298,8 +297,8 @@ class Orders:
             return _open(order, Status.OPEN)
         return _open(order, step(order.status, event))
 
-    def _put(self, order: Order, record: Record, **changes: Any) -> None:
-        after = msgspec.structs.replace(order, changed=record.at, **changes)
+    def _put(self, order: Order, at: Nanos, **changes: Any) -> None:
+        after = msgspec.structs.replace(order, changed=at, **changes)
         if not after.closed and not after.leaves:
             after = msgspec.structs.replace(after, status=Status.FILLED)
         if after.doubt and after.status in RESTING:

@@ -34,7 +34,7 @@ def states(path: Path) -> Iterator[tuple[int, Any, State]]:
     state = State()
     for sealed in Archive(path).turns():
         for record in records(sealed.turn):
-            state.apply(record)
+            state.hear((record.event,), record.number, record.at)
             yield record.number, record.event, state
 
 

@@ -409,14 +409,13 @@ async def test_a_fault_while_hearing_forgets_no_fact() -> None:
         if isinstance(fact, BookDelta) and isinstance(behind, QuoteUpdated)
     }
 
-    def raising(event: Any, record: Any) -> None:
+    def raising(event: Any, _at: Nanos) -> None:
         if not raised and event.last in followed and stage.engine.state.orders.live:
-            raised.append(record.number)
+            raised.append(stage.engine.state.events)
             raise ZeroDivisionError("in a watch")
-        quoted(event, record)
 
-    watches: Any = stage.engine._watches
-    quoted, watches[BookDelta] = watches[BookDelta], raising
+    routes = stage.engine._routes
+    routes[BookDelta] = (*routes[BookDelta], raising)
     live: list[dict[str, str]] = []
 
     def look(sealed: Sealed, _timing: Timing) -> None:

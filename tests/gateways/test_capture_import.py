@@ -264,7 +264,7 @@ def test_engine_folds_the_same_book(tmp_path: Path) -> None:
     for turn in turns.turns:
         for record in records(turn):
             if type(record.event) in routes:
-                routes[type(record.event)](record.event, record)
+                routes[type(record.event)](record.event, record.at)
         book = books.of(InstrumentId(0))
         if book.usable and book.has_depth:
             usable.append(book.sequence)

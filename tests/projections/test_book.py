@@ -17,7 +17,7 @@ from mm.events.units import InstrumentId, Levels, Nanos
 from mm.projections import book as books
 from mm.projections.base import digest, pack
 from mm.projections.book import LEVELS_START, Book
-from mm.projections.kernels import EMPTY, merge, warm
+from mm.projections.kernels import EMPTY, compact, find, merge, warm
 from tests import build
 from tests.build import BTC, START, delta, quote, snapshot, when
 
@@ -109,19 +109,50 @@ def test_the_book_is_the_dictionary(
 
 @given(st.lists(levels(near | far, most=40), min_size=1, max_size=8), st.sampled_from([1, -1]))
 def test_the_kernel_is_the_same_compiled_or_not(updates: list[Levels], sign: int) -> None:
-    """Machine code and plain Python leave the same arrays, sorted, without zeros or repeats."""
-    plain = getattr(merge, "py_func", merge)
+    """Machine code and plain Python leave the same arrays, sorted, and the levels told."""
     room = sum(map(len, updates))
     outcomes = []
-    for kernel in (merge, plain):
+    for kernel, packer in ((merge, compact), (plain(merge), plain(compact))):
         keys, found, count = np.zeros(room, np.int64), np.zeros(room, np.int64), 0
         for update in updates:
             count = kernel(keys, found, count, np.array(update, np.int64), sign)
-        outcomes.append((keys[:count].tolist(), found[:count].tolist()))
+            assert keys[:count].tolist() == sorted(set(keys[:count].tolist()))
+            assert not count or found[count - 1] > 0, "the best level is none"
+        used = (keys[:count].tolist(), found[:count].tolist())
+        count = packer(keys, found, count)
+        outcomes.append((*used, keys[:count].tolist(), found[:count].tolist()))
     assert outcomes[0] == outcomes[1]
-    keys, found = outcomes[0]
-    assert keys == sorted(set(keys))
-    assert 0 not in found
+    side: Side = {}
+    for update in updates:
+        told(side, update)
+    assert dict(zip(*outcomes[0][2:], strict=True)) == {sign * key: side[key] for key in side}
+
+
+def plain(kernel: Any) -> Any:
+    """A kernel as Python runs it."""
+    return getattr(kernel, "py_func", kernel)
+
+
+@given(st.lists(near | far, unique=True, max_size=40), near | far, st.integers(0, 40))
+def test_a_search_may_start_anywhere(prices: list[int], wanted: int, start: int) -> None:
+    """The first key that is not less is found from every place."""
+    keys = np.array(sorted(prices), np.int64)
+    expected = sum(price < wanted for price in prices)
+    for search in (find, plain(find)):
+        assert search(keys, len(keys), wanted, min(start, len(keys))) == expected
+
+
+def test_a_flickering_book_stays_narrow() -> None:
+    """Levels that come and go at ever new prices take no more room than those that stay."""
+    book, bids = Book(), Side()
+    for price in range(10, 400_000, 40):
+        for changed in ((price, 1, price - 5, 2), (price, 0), (price - 5, 0, 7, price)):
+            book.delta(delta(changed, ()), START) if bids else book.snapshot(
+                snapshot(changed, ()), START
+            )
+            told(bids, changed)
+    assert_same(book, bids, Side())
+    assert book._keys.shape[1] == LEVELS_START
 
 
 def test_kernels_compile_without_work_to_do() -> None:

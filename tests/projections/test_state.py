@@ -23,7 +23,7 @@ from mm.projections.base import digest, pack
 from mm.projections.state import State, combined
 from tests.build import BTC, BUY, filled, placed
 from tests.build import given as folded
-from tests.histories import Draw, draws, history, record
+from tests.histories import Draw, apply, draws, history, record
 
 TOP: Final = Path(__file__).parents[2]
 SEEDED: Final[list[Draw]] = [
@@ -40,7 +40,7 @@ def fold(log: list[Record], state: State | None = None) -> State:
     """The state after the log."""
     state = state or State()
     for each in log:
-        state.apply(each)
+        apply(state, each)
     return state
 
 
