@@ -7,7 +7,6 @@ What is wrong with the configuration is found before anything is touched.
 import asyncio
 import contextlib
 import platform
-import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -248,7 +247,7 @@ class Session:
         pumping = asyncio.create_task(pump(self._messages, self.inbox, self.clock))
         pumping.add_done_callback(self._fed)
         try:
-            with _signals(runner), _timer(self.config, runner):
+            with _timer(self.config, runner):
                 await runner.run()
         finally:
             pumping.cancel()
@@ -281,25 +280,6 @@ class Session:
                 where=self.config.desk,
                 remedy="find out why, then start again with --rearm 'what you found'",
             )
-
-
-@contextlib.contextmanager
-def _signals(runner: Runner) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for an orderly end; the second one is left to Python."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop_once, loop, runner, number)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-def _stop_once(loop: asyncio.AbstractEventLoop, runner: Runner, number: signal.Signals) -> None:
-    runner.stop("operator", signal.Signals(number).name)
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(each)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from mm.apps import snapshots
 from mm.apps.archiving import archive_apart
 from mm.apps.cli.output import emit_json, err, progress
 from mm.apps.config import YEAR, Config, RecordingFeedConfig
+from mm.apps.interrupts import Interrupts
 from mm.apps.logs import desk_log
 from mm.apps.runner import OnTurn
 from mm.apps.screen import Screen
@@ -29,13 +30,20 @@ from mm.projections.kernels import warm
 
 app = typer.Typer(add_completion=False)
 SECONDS_MAX: Final = YEAR // SECONDS
+EARLY: Final = "before the session began: nothing has left"
+AT_ONCE: Final = (
+    "without waiting for the venue: every acknowledged turn is on the log, and so is every order "
+    "that may still rest"
+)
+LATE: Final = "after the session's end: it is on the log, and the next one will archive it"
+"""What `Interrupted` adds, by how far a session had come."""
 EXAMPLE: Final = """
 Example:
 
     mm live demo.toml --paper --speed 10
 
 The feed is a recording or a synthetic market, the venue is simulated. Ctrl-C stops quoting, cancels
-everything, flushes the log and says where it is.
+everything, flushes the log and says where it is; a second one does not wait for the venue.
 """
 
 
@@ -132,10 +140,21 @@ def warm_kernels() -> None:
 
 
 async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
-    """One session from the first turn to the last, and its closed span in the archive."""
+    """One session from the first turn to the last, and its closed span in the archive.
+
+    Raises `Interrupted` when the operator did not want to wait for that.
+    """
     precheck(config)
     files = desk_files(config.desk, data)
     warm_kernels()
+    with Interrupts(EARLY) as interrupts:
+        report = await _session(config, files, rearm, interrupts)
+        with progress("archiving", None):
+            await archive_apart(files)
+    return report
+
+
+async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Interrupts) -> Report:
     async with desk_log(config.desk, files, config.log) as log:
         with progress("reading the log", None):
             engine, recovery = await recover(log, files.snapshot)
@@ -147,12 +166,11 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
         title = f"mm · paper · {config.desk}"
         with Screen(engine, title, config.status_every.nanos / 1e9) as screen:
             session.runner.on_turn += [screen.turn, tapping(log, engine)]
+            interrupts.orderly(session.runner.stop, AT_ONCE)
             ended = await session.run("paper", rearm)
+            interrupts.final(LATE)
         snapshots.save(files.snapshot, engine, log.head)
-        report = _report(ended, screen, files)
-    with progress("archiving", None):
-        await archive_apart(files)
-    return report
+        return _report(ended, screen, files)
 
 
 def tapping(log: JetStreamLog, engine: Engine) -> OnTurn:
