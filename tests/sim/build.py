@@ -1,5 +1,6 @@
 """A paper account to talk to: events in, and what it told us, in order."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from mm.events.orders import (
     TimeInForce,
 )
 from mm.events.units import MILLIS, Levels, Lots, Nanos, OrderId, Seq, Side, Ticks
-from mm.events.vocabulary import Intent
+from mm.events.vocabulary import Fact, Intent, OrderFact
 from mm.sim.paper import Heard, PaperVenue
 from mm.sim.settings import NONE, PaperSettings
 from tests.build import BTC, BUY, SELL, START, instrument, placed, printed, snapshot
@@ -91,6 +92,16 @@ class Paper:
         """The position in the instrument."""
         found = [f for f in self.venue.report(self.at) if isinstance(f, PositionReported)]
         return found[0]
+
+
+def of_orders(facts: list[Heard]) -> list[OrderFact]:
+    """What is said of orders, without the balances that stand beside fills."""
+    return [fact for fact in facts if isinstance(fact, OrderFact)]
+
+
+def of_balances(facts: Iterable[Fact]) -> list[BalanceReported]:
+    """What is said of balances."""
+    return [fact for fact in facts if isinstance(fact, BalanceReported)]
 
 
 def fills(facts: list[Heard]) -> list[tuple[str, int, int]]:

@@ -28,6 +28,7 @@ from tests.sim.build import (
     fills,
     ioc,
     kinds,
+    of_orders,
     sold,
     takes,
 )
@@ -67,7 +68,7 @@ def test_an_amend_may_take() -> None:
     paper = Paper()
     paper.gets(takes("a", BUY, 100, 9))
     told = paper.gets(amend("a", 101, 9))
-    assert kinds(told) == ["OrderAmended", "OrderFilled"]
+    assert kinds(of_orders(told)) == ["OrderAmended", "OrderFilled"]
     assert paper.open == [("a", 101, 2)]
 
 

@@ -9,7 +9,19 @@ from mm.events.units import Lots, OrderId, Side, Ticks
 from mm.sim.order import Order
 from mm.sim.queue import UNSEEN, shares
 from tests.build import BTC, BUY, SELL, START, placed, snapshot
-from tests.sim.build import BOOK, Paper, best, bought, depth, fills, ioc, kinds, sold, takes
+from tests.sim.build import (
+    BOOK,
+    Paper,
+    best,
+    bought,
+    depth,
+    fills,
+    ioc,
+    kinds,
+    of_orders,
+    sold,
+    takes,
+)
 
 
 def front(paper: Paper, order_id: str) -> int:
@@ -212,7 +224,7 @@ def test_a_fill_carries_who_and_where() -> None:
     """Strategy and wallet come back with the fill."""
     paper = Paper()
     paper.gets(placed("a", BUY, 100, 4, strategy="maker7"))
-    (fact,) = paper.hears(sold(99, 9))
+    (fact,) = of_orders(paper.hears(sold(99, 9)))
     assert isinstance(fact, OrderFilled)
     assert (fact.strategy, fact.wallet, fact.side) == ("maker7", "main", Side.BUY)
 
@@ -221,7 +233,7 @@ def test_ack_before_fill() -> None:
     """A place that fills at once is acked first."""
     paper = Paper(BOOK)
     told = paper.gets(takes("a", BUY, 101, 3), ioc("b", BUY, 102, 20))
-    assert kinds(told) == [
+    assert kinds(of_orders(told)) == [
         *["OrderAcked", "OrderFilled"],
         *["OrderAcked", "OrderFilled", "OrderFilled", "OrderCanceled"],
     ]

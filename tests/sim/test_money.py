@@ -12,7 +12,19 @@ from mm.events.units import Lots, Side
 from mm.sim.fees import fee, rounded_down, rounded_up
 from mm.sim.settings import NONE, PaperSettings
 from tests.build import BTC, BUY, SELL, START, instrument, placed, snapshot
-from tests.sim.build import INVERSE, SPOT, Paper, amend, best, cancels_all, ioc, market, sold, takes
+from tests.sim.build import (
+    INVERSE,
+    SPOT,
+    Paper,
+    amend,
+    best,
+    cancels_all,
+    ioc,
+    market,
+    of_orders,
+    sold,
+    takes,
+)
 
 UNIT: dict[str, Any] = {
     "tick_size": Decimal(1),
@@ -121,7 +133,7 @@ def test_a_rebate_is_paid_to_us() -> None:
     """A negative maker fee is credited."""
     paper = Paper(defined=linear(maker_fee=Decimal("-0.0001")))
     paper.gets(placed("a", BUY, 100, 4))
-    (fill,) = paper.hears(sold(99, 9))
+    (fill,) = of_orders(paper.hears(sold(99, 9)))
     assert isinstance(fill, OrderFilled)
     assert fill.fee == Decimal("-0.04")
     assert paper.balance("USDT") == Decimal("0.04")

@@ -29,7 +29,7 @@ from mm.sim.fees import notional
 from mm.sim.paper import Heard, PaperVenue
 from mm.sim.settings import NONE, SEEDS, Latency, PaperSettings
 from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, printed, snapshot
-from tests.sim.build import BOOK, amend, best, cancels_all, depth
+from tests.sim.build import BOOK, amend, best, cancels_all, depth, of_orders
 
 Action = MarketEvent | Intent
 DEFINED = instrument()
@@ -218,7 +218,7 @@ def test_answers_come_in_order(story: list[tuple[int, Action]], latency: Latency
     assert [fact.venue_time for fact in told] == sorted(fact.venue_time for fact in told)
     assert all(fact.received >= fact.venue_time + latency.least for fact in told)
     seen: dict[str, str] = {}
-    for fact in told:
+    for fact in of_orders(told):
         state = seen.get(fact.order_id)
         if isinstance(fact, OrderAcked | OrderRejected):
             assert state is None

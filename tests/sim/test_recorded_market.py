@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mm.events.account import FundingPaid, PositionReported
+from mm.events.account import BalanceReported, FundingPaid, PositionReported
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import BookDelta, BookSnapshot, MarkPublished, QuoteUpdated
 from mm.events.units import SECONDS, InstrumentId, Lots, Nanos
@@ -54,8 +54,10 @@ def test_funding_is_paid_once_at_midnight(recorded: list[tuple[Nanos, Any]]) -> 
     for at, event in recorded:
         paper.hear(at, event)
         told += paper.advance(at)
-    (paid,) = told
+    paid, balance = told
     assert isinstance(paid, FundingPaid)
+    assert isinstance(balance, BalanceReported)
+    assert (balance.asset, balance.free, balance.locked) == ("USDT", paid.amount, 0)
     assert (paid.amount, paid.asset) == (Decimal("-0.775446534"), "USDT")
     assert (paid.mark, paid.rate) == (Decimal("28157.1"), Decimal("0.00002754"))
     assert paid.due == MIDNIGHT
