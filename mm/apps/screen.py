@@ -32,13 +32,18 @@ FILLS_SHOWN: Final = 6
 REFRESH_SECONDS: Final = 0.25
 SAMPLES_MAX: Final = 4_096
 NANOS_PER_MILLI: Final = 1e6
+WIDE: Final = 96
+"""Columns from which there is room for every column of the fills."""
+FRAME: Final = 4
+"""Columns of the frame around the picture."""
 
 
 class Meter:
     """Rates and latencies of the runner over its latest turns."""
 
-    def __init__(self) -> None:
-        """Start counting now."""
+    def __init__(self, *, paced: bool) -> None:
+        """Start counting now; without a pace messages wait for their turn, which is no latency."""
+        self.paced = paced
         self.began = time.monotonic()
         self.events = 0
         self.bytes = 0
@@ -61,20 +66,30 @@ class Meter:
         """Seconds since the start."""
         return max(time.monotonic() - self.began, 1e-9)
 
-    def milliseconds(self, share: float, *, durable: bool) -> float:
-        """A quantile of append time, or of the time from tick received to turn durable."""
-        samples = sorted(self._durable if durable else self._append)
-        if not samples:
-            return 0.0
-        return samples[min(len(samples) - 1, int(share * len(samples)))] / NANOS_PER_MILLI
+    def append_milliseconds(self, share: float) -> float:
+        """A quantile of the time from a turn offered to a turn durable."""
+        return _quantile(self._append, share) or 0.0
+
+    def tick_milliseconds(self, share: float) -> float | None:
+        """A quantile of the time from a tick received to its turn durable; None without a pace."""
+        return _quantile(self._durable, share) if self.paced else None
+
+
+def _quantile(samples: deque[int], share: float) -> float | None:
+    ordered = sorted(samples)
+    if not ordered:
+        return None
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / NANOS_PER_MILLI
 
 
 class Screen:
     """Watches one runner; use it as `with Screen(...)` and hand it every turn."""
 
-    def __init__(self, engine: Engine, title: str, status_every: float) -> None:
+    def __init__(
+        self, engine: Engine, title: str, status_every: float, *, paced: bool = True
+    ) -> None:
         """Choose a live picture on a terminal, plain lines elsewhere."""
-        self.meter = Meter()
+        self.meter = Meter(paced=paced)
         self._engine = engine
         self._title = title
         self._status_every = status_every
@@ -107,7 +122,7 @@ class Screen:
         now = time.monotonic()
         if self._live is not None and now - self._drawn >= REFRESH_SECONDS:
             self._drawn = now
-            self._live.update(self._picture(), refresh=True)
+            self._live.update(self.picture(), refresh=True)
         if now - self._lined >= self._status_every:
             self._lined = now
             self.say(f"[dim]{self.meter.seconds:5.0f} s[/]  {line(self.numbers)}")
@@ -121,25 +136,28 @@ class Screen:
         """The session's present numbers."""
         return statistics(self._engine, self.meter.hedges)
 
-    def _picture(self) -> RenderableType:
+    def picture(self) -> RenderableType:
+        """Book, own quotes, fills, standing and rates; it fits a terminal of 80 columns."""
         numbers = self.numbers
+        wide = err.width >= WIDE
         rows: list[RenderableType] = []
         for number in self._engine.posts:
             grid = Table.grid(padding=(0, 3), expand=False)
-            grid.add_row(self._book(number), self._fills_table(number))
+            grid.add_row(self._book(number, wide=wide), self._fills_table(number, wide=wide))
             rows.append(grid)
         rows += [_standing(each) for each in numbers.standings]
         rows.append(self._footer(numbers))
         return Panel(Group(*rows), title=self._title, title_align="left", border_style="cyan")
 
-    def _book(self, number: InstrumentId) -> Table:
+    def _book(self, number: InstrumentId, *, wide: bool) -> Table:
         """Best levels, own quotes beside them."""
         instrument = self._engine.state.ledger.instruments[number]
         book = self._engine.state.books.of(number)
         bids, asks = own_quotes(self._engine, number)
-        table = Table(title=instrument.name, box=None, title_justify="left")
+        padding = (0, 1) if wide else (0, 1, 0, 0)
+        table = Table(title=instrument.name, box=None, title_justify="left", padding=padding)
         for column in ("own", "size", "price", "size ", "own "):
-            table.add_column(column, justify="right", min_width=9)
+            table.add_column(column, justify="right", min_width=9 if wide else 7)
         rungs = _rungs(book.asks(DEPTH), asks[:OWN_SHOWN])
         for price in sorted(rungs, reverse=True):
             shown, own = rungs[price]
@@ -154,32 +172,53 @@ class Screen:
             )
         return table
 
-    def _fills_table(self, number: InstrumentId) -> Table:
+    def _fills_table(self, number: InstrumentId, *, wide: bool) -> Table:
+        """The latest of this session; side, size and price alone where there is little room."""
         instrument = self._engine.state.ledger.instruments[number]
         table = Table(title="latest fills", box=None, title_justify="left")
-        for column in ("side", "size", "price", "fee", "as"):
+        for column in ("side", "size", "price", "fee", "as")[: 5 if wide else 3]:
             table.add_column(column, justify="right")
         for fill in reversed([each for each in self._fills if each.instrument == number]):
             colour = "green" if fill.side > 0 else "red"
-            table.add_row(
+            cells = (
                 f"[{colour}]{fill.side.name.lower()}[/]",
                 f"{instrument.size(fill.size)}",
                 f"{instrument.price(fill.price)}",
                 f"{fill.fee.quantize(Decimal('0.0001'))}",
                 fill.liquidity.value,
             )
+            table.add_row(*cells[: len(table.columns)])
         return table
 
     def _footer(self, numbers: Statistics) -> Text:
+        """Counts and rates; latency from the tick only where there is one."""
         meter = self.meter
-        return Text(
-            f"orders {numbers.orders:,} ({numbers.open} open)  fills {numbers.fills:,}  "
-            f"hedges {numbers.hedges}    log {numbers.events:,} events, "
-            f"{meter.events / meter.seconds:,.0f}/s, {meter.bytes / 1e6:.1f} MB    "
-            f"tick to durable p50 {meter.milliseconds(0.5, durable=True):.2f} ms "
-            f"p99 {meter.milliseconds(0.99, durable=True):.2f} ms",
-            style="dim",
-        )
+        rate, size = meter.events / meter.seconds, meter.bytes / 1e6
+        orders = f"orders {numbers.orders:,} ({numbers.open} open)"
+        parts = [
+            f"{orders}  fills {numbers.fills:,}  hedges {numbers.hedges}",
+            f"log {numbers.events:,} events, {rate:,.0f}/s, {size:.1f} MB",
+        ]
+        middle, slow = meter.tick_milliseconds(0.5), meter.tick_milliseconds(0.99)
+        if middle is not None and slow is not None:
+            parts.append(f"tick to durable p50 {middle:.2f} ms p99 {slow:.2f} ms")
+        return _folding(_lines(parts, err.width - FRAME), style="dim")
+
+
+def _lines(parts: list[str], width: int) -> str:
+    """Whole parts on as few lines as they need."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        joined = f"{lines[-1]}    {part}"
+        lines[-1:] = [joined] if len(joined) <= width else [lines[-1], part]
+    return "\n".join(lines)
+
+
+def _folding(text: str, style: str = "") -> Text:
+    """What is too long for the terminal goes on below; the console itself would cut it off."""
+    folded = Text.from_markup(text, style=style, overflow="fold")
+    folded.no_wrap = False
+    return folded
 
 
 def _rungs(levels: list[tuple[int, int]], own: list[Order]) -> dict[int, tuple[int, list[Order]]]:
@@ -200,9 +239,9 @@ def _own(orders: list[Order], instrument: InstrumentDefined) -> str:
 
 def _standing(each: Standing) -> Text:
     held = f"{each.position:+f} {each.base} @ {each.entry:f}" if each.position else "flat"
-    return Text.from_markup(
+    return _folding(
         f"[bold]{each.strategy}[/]  position [bold]{held}[/]   "
         f"P&L [bold]{each.total:+.4f} {each.currency}[/]\n"
-        f"[dim]       = realised {each.realised:+.4f}, unrealised {each.unrealised:+.4f}, "
+        f"[dim]  = realised {each.realised:+.4f}, unrealised {each.unrealised:+.4f}, "
         f"fees {-each.fees:+.4f}, funding {each.funding:+.4f}[/]"
     )

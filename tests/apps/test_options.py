@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,6 +71,28 @@ def test_a_backtest_leaves_the_feed_to_its_recording(tmp_path: Path, market: Pat
     given = {"MM_FEED__SPEED": "3", "MM_FEED__MARKET__TICK_SIZE": "7"}
     ran = here(*words, **given)
     assert ran.returncode == 0, ran.stderr
+
+
+def played(tmp_path: Path, speed: str) -> tuple[Any, str]:
+    """The report of a second of the market at some speed: as JSON, and as text."""
+    config = written(tmp_path, 'desk = "bad"', f'desk = "at-{speed}"')
+    words = ("live", config, "--paper", "--data", tmp_path / "data", "--speed", speed)
+    told = here(*words, "--seconds", 0.5)
+    ran = here(*words, "--seconds", 0.5, "--json")
+    assert (told.returncode, ran.returncode) == (0, 0), told.stderr + ran.stderr
+    return json.loads(ran.stdout), told.stderr
+
+
+def test_waiting_is_no_latency(tmp_path: Path) -> None:
+    """At full speed a message waits for its turn: that is null, and said to be left out."""
+    document, text = played(tmp_path, "max")
+    assert document["tick_to_durable_ms_p50"] is document["tick_to_durable_ms_p99"] is None
+    assert document["append_ms_p50"] > 0
+    assert "tick to durable p50" not in text
+    assert "tick to durable is not told at --speed max" in text
+    document, text = played(tmp_path, "1")
+    assert document["tick_to_durable_ms_p99"] >= document["tick_to_durable_ms_p50"] > 0
+    assert "tick to durable p50" in text
 
 
 def test_live_finds_a_recording_in_its_data(tmp_path: Path, market: Path) -> None:
