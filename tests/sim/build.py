@@ -94,7 +94,7 @@ class Paper:
         return found[0]
 
 
-def of_orders(facts: list[Heard]) -> list[OrderFact]:
+def of_orders(facts: Iterable[Fact]) -> list[OrderFact]:
     """What is said of orders, without the balances that stand beside fills."""
     return [fact for fact in facts if isinstance(fact, OrderFact)]
 
@@ -104,12 +104,12 @@ def of_balances(facts: Iterable[Fact]) -> list[BalanceReported]:
     return [fact for fact in facts if isinstance(fact, BalanceReported)]
 
 
-def fills(facts: list[Heard]) -> list[tuple[str, int, int]]:
+def fills(facts: Iterable[Fact]) -> list[tuple[str, int, int]]:
     """The fills among facts: order, price, size."""
     return [(f.order_id, f.price, f.size) for f in facts if isinstance(f, OrderFilled)]
 
 
-def kinds(facts: list[Heard]) -> list[str]:
+def kinds(facts: Iterable[Fact]) -> list[str]:
     """The names of facts, for the order they come in."""
     return [type(fact).__name__ for fact in facts]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mm.events.account import FundingPaid
+from mm.events.account import BalanceReported, FundingPaid
 from mm.events.instrument import ContractKind
 from mm.events.units import SECONDS, Nanos, Side
 from tests.build import BTC, BUY, SELL, START, instrument
@@ -49,6 +49,17 @@ def test_longs_pay_when_the_rate_is_positive(side: Side, rate: str, amount: str)
     assert (fact.rate, fact.mark, fact.size) == (Decimal(rate), Decimal(750), side * 30)
     assert (fact.due, fact.venue_time) == (DUE, paper.at)
     assert paper.balance("USDT") == Decimal(amount)
+
+
+def test_a_payment_tells_what_is_left() -> None:
+    """22,500 x 0.01 % gone: the balance comes with the payment, at the very same time."""
+    paper = holding(BUY, 30)
+    paper.hears(marked("750"), rated("0.0001", DUE))
+    payment, balance = paper.hears(marked("751", venue_time=AFTER))
+    assert isinstance(payment, FundingPaid)
+    assert isinstance(balance, BalanceReported)
+    assert (balance.asset, balance.free) == ("USDT", Decimal("-2.25"))
+    assert (balance.received, balance.venue_time) == (payment.received, payment.venue_time)
 
 
 def test_inverse_funding_is_paid_in_coin() -> None:

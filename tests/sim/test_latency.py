@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mm.errors import ConfigError
+from mm.events.account import BalanceReported
 from mm.events.orders import CancelRejected, OrderAcked, OrderCanceled, OrderFilled
 from mm.events.units import MILLIS, Nanos
 from mm.sim.latency import Wire, draw
@@ -89,8 +91,21 @@ def test_we_hear_of_a_fill_after_we_sent_the_cancel() -> None:
     paper.submit(START, placed("a", BUY, 100, 5))
     paper.hear(after(9), sold(99, 9))
     paper.submit(after(10), cancel("a"))
-    told = of_orders(paper.advance(after(30)))
+    told: list[Any] = list(of_orders(paper.advance(after(30))))
     assert [fact.received for fact in told] == [after(8), after(12), after(18)]
+
+
+def test_a_fill_under_way_is_heard_with_its_balance_or_not_at_all() -> None:
+    """Filled at 9: until 12 we hear neither, at 12 both; who stops to listen before hears none."""
+    paper = venue()
+    paper.submit(START, placed("a", BUY, 100, 5))
+    paper.hear(after(9), sold(99, 9))
+    assert [type(fact) for fact in paper.advance(after(11.9))] == [OrderAcked]
+    fill, balance = paper.advance(after(12))
+    assert isinstance(fill, OrderFilled)
+    assert isinstance(balance, BalanceReported)
+    assert (fill.venue_time, fill.received) == (after(9), after(12))
+    assert (balance.venue_time, balance.received) == (after(9), after(12))
 
 
 def test_presets() -> None:

@@ -4,12 +4,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import ContractKind, InstrumentDefined
-from mm.events.orders import Liquidity, OrderFilled, OrderRejected, RejectReason
+from mm.events.orders import (
+    Liquidity,
+    OrderAcked,
+    OrderCanceled,
+    OrderFilled,
+    OrderRejected,
+    RejectReason,
+)
 from mm.events.units import Lots, Side
 from mm.sim.fees import fee, rounded_down, rounded_up
+from mm.sim.paper import Heard
 from mm.sim.settings import NONE, PaperSettings
 from tests.build import BTC, BUY, SELL, START, instrument, placed, snapshot
 from tests.sim.build import (
@@ -20,7 +29,9 @@ from tests.sim.build import (
     best,
     cancels_all,
     ioc,
+    kinds,
     market,
+    of_balances,
     of_orders,
     sold,
     takes,
@@ -250,6 +261,49 @@ def test_restore_goes_on_where_the_report_ended() -> None:
             traded(paper, (SELL, 7_000, 2_990))
         asset = defined.settle
         assert abs(first.balance(asset) - second.balance(asset)) < Decimal("1e-12")
+
+
+def told_balances(facts: list[Heard]) -> list[tuple[str, Decimal, Decimal]]:
+    """Asset, free and locked, of each balance among facts."""
+    return [(each.asset, each.free, each.locked) for each in of_balances(facts)]
+
+
+def test_a_linear_fill_tells_its_settlement_currency() -> None:
+    """Bought 2 @ 100 and 2 @ 101 at 1 %: two fills, the fee gone after each; sold @ 110: 19 won."""
+    paper = Paper(defined=linear(taker_fee=Decimal("0.01")))
+    paper.hears(snapshot((90, 1), (100, 2, 101, 2)))
+    told = paper.gets(ioc("a", BUY, 101, 4))
+    fill = ["OrderFilled", "BalanceReported"]
+    assert kinds(told) == ["OrderAcked", *fill, *fill]
+    none = Decimal(0)
+    assert told_balances(told) == [("USDT", Decimal(-2), none), ("USDT", Decimal("-4.02"), none)]
+    paper.hears(best((110, 2), (111, 1)))
+    told = paper.gets(ioc("b", SELL, 110, 2))
+    assert told_balances(told) == [("USDT", Decimal("-4.02") + 19 - Decimal("2.2"), none)]
+
+
+def test_an_inverse_fill_tells_the_coin() -> None:
+    """Long 15,000 @ 750 costs nothing yet; out at 800 the 1.25 won are told with the fill."""
+    paper = Paper(defined=inverse())
+    traded(paper, (BUY, 750, 15_000), (SELL, 800, 15_000))
+    none = Decimal(0)
+    assert told_balances(paper.told) == [("BTC", none, none), ("BTC", Decimal("1.25"), none)]
+
+
+def test_a_spot_fill_tells_both_assets() -> None:
+    """Of 0.004 bought at a base fee of 0.1 % 0.003996 come; what the rest locks is not free."""
+    paper = Paper(settings=rich(USDT="1"), defined=replace(SPOT, fee_from_received=True))
+    (acked,) = paper.gets(placed("a", BUY, 100, 10))
+    assert isinstance(acked, OrderAcked)
+    told = paper.hears(sold(99, 4))
+    assert kinds(told) == ["OrderFilled", "BalanceReported", "BalanceReported"]
+    assert told_balances(told) == [
+        ("BTC", Decimal("0.003996"), Decimal(0)),
+        ("USDT", Decimal("0.9"), Decimal("0.06")),
+    ]
+    assert [each.received for each in of_balances(told)] == [paper.at] * 2
+    (canceled,) = paper.gets(cancels_all())
+    assert isinstance(canceled, OrderCanceled), "what a cancel unlocks is no total that moved"
 
 
 def test_reports_name_wallet_and_time() -> None:

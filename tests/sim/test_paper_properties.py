@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from mm.events.account import PositionReported
+from mm.events.account import BalanceReported, FundingPaid
 from mm.events.base import MarketEvent
 from mm.events.codec import encode_event
-from mm.events.market import FeedGapped, TradePrinted
 from mm.events.orders import (
     AmendOrder,
     Liquidity,
@@ -21,175 +20,24 @@ from mm.events.orders import (
     OrderKind,
     OrderRejected,
     PlaceOrder,
-    TimeInForce,
 )
-from mm.events.units import MILLIS, Nanos, OrderId, Side
-from mm.events.vocabulary import Intent
-from mm.sim.fees import notional
-from mm.sim.paper import Heard, PaperVenue
-from mm.sim.settings import NONE, SEEDS, Latency, PaperSettings
-from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, printed, snapshot
-from tests.sim.build import BOOK, amend, best, cancels_all, depth, of_orders
-
-Action = MarketEvent | Intent
-DEFINED = instrument()
-
-prices = st.integers(97, 103)
-sizes = st.integers(1, 12)
-sides = st.sampled_from([BUY, SELL])
-ids = st.integers(0, 5).map(lambda number: f"o{number}")
-
-
-def flat(side: Side, around: int, shown: list[int]) -> tuple[int, ...]:
-    """Levels on one side of a price, best first, with these sizes."""
-    return tuple(n for d, size in enumerate(shown) for n in (around - side * (d + 1), size))
-
-
-@st.composite
-def books(draw: Any) -> MarketEvent:
-    """A snapshot around some price."""
-    around = draw(prices)
-    shown = st.lists(sizes, max_size=5)
-    return snapshot(flat(BUY, around, draw(shown)), flat(SELL, around, draw(shown)))
-
-
-@st.composite
-def quotes(draw: Any) -> MarketEvent:
-    """A best bid and ask, one to three ticks apart."""
-    bid = draw(prices)
-    ask = bid + draw(st.integers(1, 3))
-    return best((bid, draw(sizes)), (ask, draw(sizes)), sequence=draw(st.integers(0, 9)))
-
-
-@st.composite
-def deltas(draw: Any) -> MarketEvent:
-    """A few changed levels anywhere, even across the other side."""
-    changes = st.dictionaries(prices, st.integers(0, 12), max_size=4)
-    sides_changed = [
-        tuple(number for level in draw(changes).items() for number in level) for _ in range(2)
-    ]
-    return depth(*sides_changed, last=draw(st.integers(0, 9)))
-
-
-trades = st.builds(printed, prices, sizes, sides)
-gaps = st.just(FeedGapped(instrument=BTC, received=START, wanted=1, got=3))
-shocks = st.integers(0, 7).flatmap(lambda number: gaps if number == 7 else books())
-markets = st.one_of(quotes(), deltas(), trades, trades, trades, shocks)
-
-
-makers = st.builds(placed, st.just(""), sides, prices, sizes)
-takers = st.builds(
-    placed,
-    st.just(""),
-    sides,
-    prices,
-    sizes,
-    kind=st.sampled_from([OrderKind.LIMIT, OrderKind.LIMIT, OrderKind.MARKET]),
-    tif=st.sampled_from([TimeInForce.GTC, *TimeInForce]),
-    post_only=st.sampled_from([False, False, False, True]),
+from mm.events.units import MILLIS, Nanos, OrderId
+from mm.sim.account import Account
+from mm.sim.paper import PaperVenue
+from mm.sim.settings import NONE, Latency, PaperSettings
+from tests.build import START
+from tests.sim.build import of_balances, of_orders
+from tests.sim.stories import (
+    DEFINED,
+    Action,
+    funded,
+    heard_by,
+    latencies,
+    numbered,
+    played,
+    settled,
+    stories,
 )
-reducers = st.builds(
-    placed, st.just(""), sides, prices, sizes, reduce_only=st.just(True), post_only=st.booleans()
-)
-amends = st.builds(amend, ids, prices, sizes)
-commands = st.one_of(
-    makers, makers, makers, takers, reducers, ids.map(cancel), amends, st.builds(cancels_all)
-)
-actions = st.one_of(markets, markets, commands)
-stories = st.lists(st.tuples(st.integers(1, 10 * MILLIS), actions), min_size=15, max_size=60)
-latencies = st.sampled_from([NONE, Latency(Nanos(0), Nanos(20 * MILLIS)), SEEDS])
-
-
-def numbered(story: list[tuple[int, Action]]) -> list[tuple[Nanos, Action]]:
-    """The story with times, its orders named in turn: o0 to o9, then x10 and so on."""
-    at, count = int(START), 0
-    told: list[tuple[Nanos, Action]] = []
-    for gap, action in story:
-        at += gap
-        if isinstance(action, PlaceOrder):
-            name = f"o{count}" if count < 10 else f"x{count}"
-            told.append((Nanos(at), replace(action, order_id=OrderId(name))))
-            count += 1
-        else:
-            told.append((Nanos(at), action))
-    return told
-
-
-class Watched:
-    """A venue that checks itself after every step."""
-
-    def __init__(self, latency: Latency, seed: int) -> None:
-        self.venue = PaperVenue(PaperSettings(entry=latency, response=latency), seed)
-        self.venue.hear(START, DEFINED)
-        self.venue.hear(START, BOOK)
-        self.pit = self.venue._pits[BTC]
-
-    def bound(self, event: MarketEvent, side: Side, price: int) -> int:
-        """What an event can at most give to our orders of a side, the best at this price."""
-        if isinstance(event, TradePrinted):
-            return event.size if event.aggressor is side.other else 0
-        half = self.pit.book.half(side.other)
-        crossing = range(90, 110)
-        return sum(half.displayed(level) for level in crossing if side * (price - level) >= 0)
-
-    def hear(self, at: Nanos, event: MarketEvent) -> None:
-        """Pass an event on; makers get no more than it can give."""
-        self.venue._act(at)
-        before = {side: self.leaves(side) for side in (BUY, SELL)}
-        bests = {side: self.pit.queues(side).prices[:1] for side in (BUY, SELL)}
-        self.venue.hear(at, event)
-        for side in (BUY, SELL):
-            got = before[side] - self.leaves(side)
-            assert got <= (self.bound(event, side, bests[side][0]) if bests[side] else 0)
-        self.check()
-
-    def leaves(self, side: Side) -> int:
-        """Lots of ours that rest on a side."""
-        resting = self.pit.orders.values()
-        return sum(o.leaves for o in resting if o.side is side and not o.intent.reduce_only)
-
-    def check(self) -> None:
-        """Nobody overfilled, own quotes never cross, queues are in order."""
-        assert all(0 < order.leaves <= order.size for order in self.pit.orders.values())
-        bids, asks = self.pit.bids.prices, self.pit.asks.prices
-        assert not (bids and asks) or bids[0] < asks[0]
-        for queues in (self.pit.bids, self.pit.asks):
-            for price in queues.prices:
-                fronts = [order.front for order in queues.at(price)]
-                assert fronts == sorted(fronts)
-                assert fronts[0] >= 0
-
-
-def played(story: list[tuple[Nanos, Action]], latency: Latency, step: int = 0) -> list[Heard]:
-    """What the venue told us of a story; with a step, asked that often in between."""
-    watched, told, asked = Watched(latency, seed=5), list[Heard](), int(START)
-    for at, action in story:
-        while step and asked + step < at:
-            asked += step
-            told += watched.venue.advance(Nanos(asked))
-        if isinstance(action, MarketEvent):
-            watched.hear(at, action)
-        else:
-            watched.venue.submit(at, action)
-    end = Nanos((story[-1][0] if story else START) + 10**10)
-    told += watched.venue.advance(end)
-    assert watched.venue.due() is None
-    check_account(watched.venue, told, end)
-    return told
-
-
-def check_account(venue: PaperVenue, told: list[Heard], at: Nanos) -> None:
-    """The position is the sum of the fills; cash, fees and cost balance to the last decimal."""
-    fills = [fact for fact in told if isinstance(fact, OrderFilled)]
-    net = sum(fill.side * fill.size for fill in fills)
-    position = venue.report(at)[-1]
-    assert isinstance(position, PositionReported)
-    assert position.size == net
-    flow = sum((-f.side * notional(DEFINED, f.price, f.size) for f in fills), Decimal(0))
-    fees = sum((fill.fee for fill in fills), Decimal(0))
-    cost = venue._account._holding(BTC).cost
-    held = cost if net >= 0 else -cost
-    assert venue._account.total("USDT") == flow + held - fees
 
 
 @given(stories, latencies)
@@ -218,7 +66,8 @@ def test_answers_come_in_order(story: list[tuple[int, Action]], latency: Latency
     assert [fact.venue_time for fact in told] == sorted(fact.venue_time for fact in told)
     assert all(fact.received >= fact.venue_time + latency.least for fact in told)
     seen: dict[str, str] = {}
-    for fact in of_orders(told):
+    orders: list[Any] = of_orders(told)
+    for fact in orders:
         state = seen.get(fact.order_id)
         if isinstance(fact, OrderAcked | OrderRejected):
             assert state is None
@@ -286,3 +135,45 @@ def test_the_venue_knows_what_it_told(story: list[tuple[int, Action]]) -> None:
         assert (report.standing == "open") == (name in resting)
         standing = {"OrderRejected": "rejected", "OrderCanceled": "canceled"}.get(end)
         assert standing in (None, report.standing)
+
+
+def check_balances(told: list[Any]) -> None:
+    """Each fill and payment is followed by the balance that all of them so far add up to."""
+    account, moves = Account(None), 0
+    for fact, following in zip_longest(told, told[1:]):
+        if isinstance(fact, OrderFilled):
+            account.book(fact, DEFINED)
+        elif isinstance(fact, FundingPaid):
+            account.fund(fact)
+        else:
+            continue
+        moves += 1
+        assert isinstance(following, BalanceReported)
+        assert (following.wallet, following.asset) == ("main", "USDT")
+        assert (following.received, following.venue_time) == (fact.received, fact.venue_time)
+        assert (following.free, following.locked) == (account.total("USDT"), Decimal(0))
+    assert moves == len(of_balances(told)), "a balance that nothing moved"
+
+
+@given(funded, latencies)
+def test_what_moves_money_tells_the_balance(
+    story: list[tuple[int, Action]], latency: Latency
+) -> None:
+    """At the same arrival, as it was then; the last one heard is what the venue holds."""
+    venue, told = settled(numbered(story), latency)
+    check_balances(told)
+    last = {each.asset: each.free + each.locked for each in of_balances(told)}
+    held = {each.asset: each.free + each.locked for each in of_balances(venue.report(venue._now))}
+    assert last == held
+
+
+@given(funded, latencies, st.integers(0, 400 * MILLIS))
+def test_what_is_under_way_is_heard_whole_or_not_at_all(
+    story: list[tuple[int, Action]], latency: Latency, listened: int
+) -> None:
+    """Whenever we stop to listen: no fill or payment without its balance, nor the reverse."""
+    until = Nanos(START + listened)
+    told = heard_by(until, numbered(story), latency)
+    check_balances(told)
+    whole: list[Any] = played(numbered(story), latency)
+    assert told == [fact for fact in whole if fact.received <= until]

@@ -57,7 +57,7 @@ def test_funding_is_paid_once_at_midnight(recorded: list[tuple[Nanos, Any]]) -> 
     paid, balance = told
     assert isinstance(paid, FundingPaid)
     assert isinstance(balance, BalanceReported)
-    assert (balance.asset, balance.free, balance.locked) == ("USDT", paid.amount, 0)
+    assert (balance.asset, balance.free, balance.locked) == ("USDT", paid.amount, Decimal(0))
     assert (paid.amount, paid.asset) == (Decimal("-0.775446534"), "USDT")
     assert (paid.mark, paid.rate) == (Decimal("28157.1"), Decimal("0.00002754"))
     assert paid.due == MIDNIGHT
