@@ -441,6 +441,20 @@ def test_a_session_keeps_the_secret(tmp_path: Path) -> None:
     assert CANARY.encode() not in b"".join(contents(tmp_path / "foreign_store"))
 
 
+def test_a_sync_that_does_not_apply_is_noted(live: Live, tmp_path: Path) -> None:
+    """NATS_URL's server flushes as it was told, not as `log.sync` says."""
+    note = "log.sync = always does not apply"
+    assert note not in live(written(tmp_path)).stderr
+    with nats_server(tmp_path, jetstream=jetstream(tmp_path)) as port:
+        ran = live(
+            written(tmp_path), "--json", NATS_URL=f"nats://127.0.0.1:{port}", MM_DESK="other"
+        )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count(note) == 1
+    assert "sync_interval" in ran.stderr
+    json.loads(ran.stdout)
+
+
 def test_a_traceback_keeps_the_secret(tmp_path: Path) -> None:
     """A bug of ours in the middle of the login prints a traceback without it."""
     broken = (

@@ -158,7 +158,7 @@ async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Int
     async with desk_log(config.desk, files, config.log) as log:
         with progress("reading the log", None):
             engine, recovery = await recover(log, files.snapshot)
-        for note in log.found.notes:
+        for note in (*_sync_note(config), *log.found.notes):
             err.print(note, style="yellow", markup=False)
         session = Session(config, log, engine, Spool(files.spool))
         if recovery.turns:
@@ -172,6 +172,14 @@ async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Int
             interrupts.final(LATE)
         snapshots.save(files.snapshot, engine, log.head)
         return _report(ended, screen, files)
+
+
+def _sync_note(config: Config) -> list[str]:
+    """What `log.sync` cannot do: another server has its own setting, which nobody tells us."""
+    if not os.environ.get("NATS_URL", "").strip():
+        return []
+    given = f"log.sync = {config.log.sync} does not apply"
+    return [f"NATS_URL's server flushes as its own sync_interval says: {given}"]
 
 
 def tapping(log: JetStreamLog, engine: Engine) -> OnTurn:
