@@ -304,6 +304,10 @@ def test_a_spot_fill_tells_both_assets() -> None:
     assert [each.received for each in of_balances(told)] == [paper.at] * 2
     (canceled,) = paper.gets(cancels_all())
     assert isinstance(canceled, OrderCanceled), "what a cancel unlocks is no total that moved"
+    assert told_balances(paper.gets(ioc("b", SELL, 100, 2))) == [
+        ("BTC", Decimal("0.001996"), Decimal(0)),
+        ("USDT", Decimal("0.97998"), Decimal(0)),
+    ]
 
 
 def test_reports_name_wallet_and_time() -> None:
