@@ -3,15 +3,17 @@
 One pass holds the stream, the copy of the turns that touch orders, and the archive side by side, so
 that memory stays bounded; the mark, which remembers what a server may have forgotten, comes last.
 Nothing is repaired. What is wrong is one typed error that names turn and sequence, and says how far
-the log is whole and what the archive still holds.
+the log is whole and what the archive still holds. Only a snapshot that is not the state of a full
+fold is deleted: it is a cache, and the log is whole without it.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -19,6 +21,7 @@ from mm.apps.reading import archive_of, attentive, closing
 from mm.apps.sessions import DeskFiles, is_archive
 from mm.errors import ChainBroken, LogDamaged, SequenceHole, SessionError, TailLost
 from mm.events.units import TurnNumber
+from mm.log import access
 from mm.log.archive import Archive
 from mm.log.chain import START, Head, Sealed, advance
 from mm.log.mark import remembered
@@ -26,7 +29,11 @@ from mm.log.walk import ID, sequence_of
 
 if TYPE_CHECKING:
     from mm.apps.serving import Served
+    from mm.apps.snapshot_check import SnapshotCheck
     from mm.log.wire import Frame
+
+Verdict = Literal["agrees", "differs", "torn", "other code", "another log"]
+"""`differs`: it was deleted; after that, why no start would use it."""
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +42,13 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
     turns: int
     files: int
     bytes: int
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of holding a snapshot against a full fold, and after which turn it was taken."""
+
+    turn: int | None
+    verdict: Verdict
 
 
 class Inspected(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +64,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     copy_turns: int | None
     archive: Files | None
     mark: int | None
+    snapshot: Compared | None
     seconds: float
     events_per_second: float
     bytes_per_second: float
@@ -65,7 +80,10 @@ class Inspection:
         self._told: Callable[[float], None] = lambda _turns: None
         self._mark = None if is_archive(path) else remembered(files.mark)
         self._archive = archive_of(path)
-        self._has_stream = not is_archive(path) and (files.store.is_dir() or not self._archive)
+        self._away = not files.store.is_dir() and access.from_environment(os.environ) is not None
+        kept = files.store.is_dir() or self._away or self._archive is None
+        self._has_stream = kept and not is_archive(path)
+        self._snapshot = _snapshot_check(files)
         self._archived = self._from_archive()
         self._head = START
         self._bytes = self._stream_turns = self._copy_turns = 0
@@ -145,6 +163,8 @@ class Inspection:
         self._head = advance(self._head, sealed)
         self._bytes += len(sealed.payload)
         self._told(1)
+        if self._snapshot is not None:
+            self._snapshot.take(sealed)
         if self._mark is not None and self._mark.number == number:
             _same(self._mark.hash, sealed, "the mark", str(DeskFiles(self._path).mark))
 
@@ -187,8 +207,9 @@ class Inspection:
         archived = self._ending()
         held = f"the archive holds turns 1 to {archived.number}" if archived is not None else ""
         if not self._has_stream:
-            held = "restore the file from a copy, or fill the archive anew from the log"
-        return "; ".join(filter(None, ("do not trade on this log", whole, held)))
+            held = "restore the file from a copy of it, or import, record or export it again"
+        asked = "check that NATS_URL names the server that has this log" if self._away else ""
+        return "; ".join(filter(None, ("do not trade on this log", whole, held, asked)))
 
     def _result(self, seconds: float) -> Inspected:
         spent = max(seconds, 1e-9)
@@ -203,10 +224,19 @@ class Inspection:
             copy_turns=self._copy_turns if self._has_stream else None,
             archive=_files(self._archive) if self._archive is not None else None,
             mark=self._mark.number if self._mark is not None else None,
+            snapshot=self._snapshot.result() if self._snapshot is not None else None,
             seconds=seconds,
             events_per_second=self._head.events / spent,
             bytes_per_second=self._bytes / spent,
         )
+
+
+def _snapshot_check(files: DeskFiles) -> SnapshotCheck | None:
+    if not files.snapshot.is_file():
+        return None
+    from mm.apps.snapshot_check import SnapshotCheck  # noqa: PLC0415  Only a snapshot needs folds.
+
+    return SnapshotCheck(files.snapshot)
 
 
 def _same(known: bytes, sealed: Sealed, who: str, where: str) -> None:

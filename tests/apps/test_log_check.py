@@ -11,25 +11,29 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pytest
 
-from mm.apps import serving
+from mm.apps import serving, snapshots
 from mm.apps.sessions import DeskFiles
+from mm.engine.core import Engine
 from mm.log import streams
+from mm.log.access import from_environment
 from mm.log.chain import advance
 from mm.log.connection import close, connect
+from mm.log.jetstream import JetStreamLog, LogOptions
 from mm.log.mark import Mark, remembered
 from mm.log.reader import Reader
 from mm.log.server import EmbeddedServer
 from mm.log.store import Store
 from mm.log.wire import ask, attach
-from tests.apps.desks import ENDED, Cli, archive, desk, head_of, session, stored
+from tests.apps.desks import ENDED, Cli, append, archive, desk, head_of, session, stored
+from tests.log.foreign import jetstream, nats_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from nats.aio.client import Client
 
-    from mm.log.chain import Sealed
+    from mm.log.chain import Head, Sealed
 
 TURNS: Final = session(30, ENDED)
 EVENTS: Final = sum(sealed.turn.size for sealed in TURNS)
@@ -308,3 +312,123 @@ def test_a_locked_store_says_who_has_it(mm: Cli, root: Path) -> None:
     assert mm.code == 4
     assert document["error"] == "StoreLocked"
     assert str(os.getpid()) in document["what"]
+
+
+# -- NATS_URL ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(mm: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """NATS_URL names a server that is not ours, once the command line has forgotten all others."""
+    assert mm.code == 0
+    with nats_server(tmp_path, jetstream=jetstream(tmp_path)) as port:
+        monkeypatch.setenv("NATS_URL", f"nats://127.0.0.1:{port}")
+        yield
+
+
+async def sent(root: Path, sealed: list[Sealed]) -> None:
+    """A desk's log on NATS_URL's server, and its mark here."""
+    way = from_environment(os.environ)
+    assert way is not None
+    nc = await connect(way)
+    log = await JetStreamLog.open(
+        nc, streams.load(root.name), LogOptions(mark=DeskFiles(root).mark)
+    )
+    await append(log, sealed)
+    await log.close()
+    await close(nc)
+
+
+@pytest.mark.usefixtures("foreign")
+def test_the_stream_of_another_server_is_checked(mm: Cli, tmp_path: Path) -> None:
+    """Though there is an archive here, the log is there: stream, copy, archive and mark."""
+    root = tmp_path / "far"
+    root.mkdir()
+    asyncio.run(sent(root, TURNS))
+    archive(DeskFiles(root).archive, TURNS[:60], name="far")
+    found = mm.json("log", "check", root)
+    assert mm.code == 0
+    assert (found["stream_turns"], found["copy_turns"]) == (LAST, len(ORDERS))
+    assert (found["archive"]["turns"], found["mark"], found["turns"]) == (60, LAST, LAST)
+    alone = mm.json("log", "check", DeskFiles(root).archive)
+    assert (alone["turns"], alone["stream_turns"]) == (60, None)
+    assert "no stream" in mm("log", "check", DeskFiles(root).archive)
+
+
+@pytest.mark.usefixtures("foreign")
+def test_a_server_without_the_log_has_lost_it(mm: Cli, tmp_path: Path) -> None:
+    """An archive alone does not make a desk whole while a server is named for its log."""
+    root = tmp_path / "gone"
+    archive(DeskFiles(root).archive, TURNS, name="gone")
+    assert refused(mm, root, f"turns 1 to {LAST} are lost", "the archive") == "TailLost"
+    assert "NATS_URL" in mm.out
+
+
+# -- the snapshot ------------------------------------------------------------------------------
+
+
+def folded(count: int) -> tuple[Engine, Head]:
+    """The engine after the first turns, and where the log stood then."""
+    engine = Engine()
+    for sealed in TURNS[:count]:
+        engine.fold(sealed.turn)
+    return engine, head_of(TURNS[:count])
+
+
+def test_a_snapshot_is_held_against_a_full_fold(mm: Cli, root: Path) -> None:
+    """One that agrees is kept; there may be none."""
+    assert mm.json("log", "check", root)["snapshot"] is None
+    assert "snapshot none" in mm("log", "check", root)
+    path = DeskFiles(root).snapshot
+    for turn in (50, LAST):
+        snapshots.save(path, *folded(turn))
+        before = path.read_bytes()
+        assert mm.json("log", "check", root)["snapshot"] == {"turn": turn, "verdict": "agrees"}
+        assert f"snapshot turn {turn}: " in mm("log", "check", root)
+        assert path.read_bytes() == before
+
+
+def test_a_snapshot_that_differs_is_thrown_away(mm: Cli, root: Path) -> None:
+    """The log is whole: that is no damage, but it is said."""
+    path = DeskFiles(root).snapshot
+    engine, head = folded(50)
+    other = folded(49)[0]
+    other.resume(head.number, head.events, head.at)
+    snapshots.save(path, other, head)
+    found = mm.json("log", "check", root)
+    assert mm.code == 0
+    assert found["snapshot"] == {"turn": 50, "verdict": "differs"}
+    assert not path.exists()
+    assert engine.turns == other.turns
+    snapshots.save(path, other, head)
+    text = mm("log", "check", root)
+    assert "snapshot turn 50: NOT the state of a full fold" in text
+    assert "deleted" in text
+    assert mm.code == 0
+
+
+def test_a_snapshot_that_no_start_would_use_is_told(
+    mm: Cli, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torn, of other code, or of another log: it stays where it is, and says nothing."""
+    path = DeskFiles(root).snapshot
+    engine, head = folded(50)
+
+    def verdict() -> str:
+        assert mm.json("log", "check", root)["snapshot"]["verdict"] in mm("log", "check", root)
+        assert mm.code == 0
+        assert path.exists()
+        return str(mm.json("log", "check", root)["snapshot"]["verdict"])
+
+    snapshots.save(path, engine, msgspec.structs.replace(head, hash=bytes(32)))
+    assert verdict() == "another log"
+    beyond = msgspec.structs.replace(head, number=LAST + 1)
+    engine.resume(beyond.number, beyond.events, beyond.at)
+    snapshots.save(path, engine, beyond)
+    assert verdict() == "another log"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert verdict() == "torn"
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshots, "fingerprint", lambda: "other")
+        snapshots.save(path, *folded(50))
+    assert verdict() == "other code"

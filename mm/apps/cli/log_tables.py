@@ -13,7 +13,7 @@ from mm.apps.wording import duration, utc
 
 if TYPE_CHECKING:
     from mm.apps.exports import Exported
-    from mm.apps.inspection import Inspected
+    from mm.apps.inspection import Compared, Inspected
     from mm.apps.inventory import Entry
     from mm.apps.tally import LogStatistics, Spread, Subject
 
@@ -137,6 +137,8 @@ def show_inspected(found: Inspected) -> None:
         rows.append(
             f"  copy     {found.copy_turns:,} turns that touch orders, byte for byte the stream's"
         )
+    else:
+        rows.append("  stream   no stream is kept for it: the archive alone was checked")
     if found.archive is not None:
         agrees = "; the same turns" if found.stream_turns is not None else ""
         rows.append(
@@ -147,6 +149,8 @@ def show_inspected(found: Inspected) -> None:
         rows.append(f"  mark     turn {found.mark:,}: not beyond the end, and the same turn")
     elif found.stream_turns is not None:
         rows.append("  mark     none: turns lost at the end would not be noticed")
+    if found.snapshot is not None or found.stream_turns is not None:
+        rows.append(f"  snapshot {_compared(found.snapshot)}")
     out.print(f"[bold green]whole[/]: {found.name}")
     for row in rows:
         out.print(row, markup=False)
@@ -157,6 +161,21 @@ def show_inspected(found: Inspected) -> None:
         f"[dim]checked in {found.seconds:.2f} s: {found.events_per_second:,.0f} events/s, "
         f"{size(found.bytes_per_second)}/s[/]"
     )
+
+
+def _compared(snapshot: Compared | None) -> str:
+    """What a snapshot is worth; the log is whole in each case."""
+    if snapshot is None:
+        return "none: the next start folds the whole log"
+    unused = "the next start folds the whole log"
+    said = {
+        "agrees": "the state of a full fold",
+        "differs": f"NOT the state of a full fold: it was deleted, and {unused}",
+        "torn": f"torn, so that {unused}",
+        "other code": f"made by other code, so that {unused}",
+        "another log": f"of another log, which has not this one's turn, so that {unused}",
+    }[snapshot.verdict]
+    return said if snapshot.turn is None else f"turn {snapshot.turn:,}: {said}"
 
 
 def show_exported(done: Exported) -> None:
