@@ -37,13 +37,17 @@ RESTARTS_MAX: Final = 5
 
 @asynccontextmanager
 async def desk_log(desk: str, files: DeskFiles, config: LogConfig) -> AsyncIterator[JetStreamLog]:
-    """The log of a desk, checked, ready for its one writer."""
+    """The log of a desk for its one writer, who reads it first: that checks it, to the last turn.
+
+    Until then nothing can be appended.
+    """
     files.root.mkdir(parents=True, exist_ok=True)
     options = LogOptions(
         mark=files.mark,
         archived=_archived(files),
         append=config.append,
         tap_market=config.tap_market,
+        checked_by_read=True,
     )
     external = access.from_environment(os.environ)
     if external is not None:

@@ -22,6 +22,7 @@ from mm.apps.config import Config, RecordingFeedConfig
 from mm.apps.inbox import Inbox
 from mm.apps.runner import Runner, pump
 from mm.apps.sessions import find
+from mm.apps.snapshots import Snapshot
 from mm.apps.spool import Spool
 from mm.engine.core import Engine
 from mm.engine.settings import EngineSettings, limits_of, strategy_of
@@ -114,13 +115,18 @@ def refuse_others(engine: Engine, instruments: tuple[InstrumentDefined, ...]) ->
 
 
 async def recover(log: Log, snapshot: Path | None = None) -> tuple[Engine, Recovery]:
-    """The engine's state as the log has it: a snapshot and what follows, or every turn folded."""
+    """The engine's state as the log has it: a snapshot and what follows, or every turn folded.
+
+    A log that was opened unchecked is checked as it is read; raises what `Log.read` does.
+    """
     began = time.monotonic()
-    engine = await _from_snapshot(log, snapshot) if snapshot is not None else None
-    skipped = TurnNumber(engine.turns if engine is not None else 0)
-    engine = engine or Engine()
-    async for sealed in log.read(skipped):
-        engine.fold(sealed.turn)
+    cached = snapshots.load(snapshot) if snapshot is not None else None
+    engine = await _from_snapshot(log, cached) if cached is not None else None
+    skipped = cached.head.number if cached is not None and engine is not None else TurnNumber(0)
+    if engine is None:
+        engine = Engine()
+        async for sealed in log.read():
+            engine.fold(sealed.turn)
     seconds = time.monotonic() - began
     return engine, Recovery(engine.turns, engine.events, skipped, seconds)
 
@@ -133,14 +139,18 @@ async def recover_orders(log: Log) -> Engine:
     return engine
 
 
-async def _from_snapshot(log: Log, path: Path) -> Engine | None:
-    """The engine at a snapshot, when the log holds the very turn that it was taken after."""
-    snapshot = snapshots.load(path)
-    if snapshot is None or not 0 < snapshot.head.number <= log.head.number:
+async def _from_snapshot(log: Log, cached: Snapshot) -> Engine | None:
+    """A snapshot and what follows, when the log holds the very turn that it was taken after."""
+    if not 0 < cached.head.number <= log.head.number:
         return None
-    async with contextlib.aclosing(log.read(TurnNumber(snapshot.head.number - 1))) as turns:
+    async with contextlib.aclosing(log.read(TurnNumber(cached.head.number - 1))) as turns:
         sealed = await anext(turns)
-    return snapshots.restored(snapshot) if sealed.hash == snapshot.head.hash else None
+        if sealed.hash != cached.head.hash:
+            return None
+        engine = snapshots.restored(cached)
+        async for sealed in turns:
+            engine.fold(sealed.turn)
+    return engine
 
 
 def opening(

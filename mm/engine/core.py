@@ -81,10 +81,10 @@ class Engine:
     def step(self, at: Nanos, heard: tuple[Fact, ...]) -> Outcome:
         """Fold what was heard at `at`, and decide."""
         assert at >= self.at, f"time runs back: {self.at} then {at}"
+        deadline, facts = self._posts.deadline, heard
         # A session that starts owes nothing to the timers of one that was cut off.
-        starts = bool(heard) and type(heard[0]) is SessionStarted
-        due = [] if starts else self._posts.due(at)
-        facts: tuple[Fact, ...] = (*due, *heard) if due else heard
+        if deadline is not None and deadline <= at and not _starts_session(heard):
+            facts = (*self._posts.due(at), *heard)
         self._decisions = []
         self.turns = TurnNumber(self.turns + 1)
         self.at = at
@@ -153,7 +153,7 @@ class Engine:
             for desk in post.desks:
                 if desk.cause:
                     self._ask(post, desk)
-        if posts.changing:
+        if posts.changes:
             posts.adopt(self.at)
 
     def _pull_quotes(self, reason: str, cause: Seq) -> None:
@@ -264,3 +264,7 @@ class Engine:
         resting = (order.instrument for order in self.state.orders.live)
         self._cancel(dict.fromkeys((*self.posts, *resting)), "engine faulted", cause)
         self._emit(TradingHalted(who="engine", reason="engine faulted", cause=cause))
+
+
+def _starts_session(facts: tuple[Fact, ...]) -> bool:
+    return bool(facts) and type(facts[0]) is SessionStarted

@@ -78,7 +78,7 @@ class Posts:
         self.review: Seq | None = None
         self._state = state
         self._settings: EngineSettings | None = None
-        self._changes: list[tuple[ParameterChanged, Seq]] = []
+        self.changes: list[tuple[ParameterChanged, Seq]] = []  # They wait for the turn's end.
 
     def desks(self) -> Iterator[tuple[Post, Desk]]:
         """Every desk with its post."""
@@ -86,8 +86,6 @@ class Posts:
 
     def due(self, at: Nanos) -> list[TimerFired]:
         """The timers due by `at`, in order of (deadline, name)."""
-        if self.deadline is None or self.deadline > at:
-            return []
         due = sorted((desk.deadline, desk.name) for _, desk in self.desks())
         return [
             TimerFired(timer=name, deadline=deadline)
@@ -119,7 +117,7 @@ class Posts:
 
     def adopt(self, at: Nanos) -> None:
         """Parameters recorded in this turn take effect: it has been decided."""
-        changes, self._changes = self._changes, []
+        changes, self.changes = self.changes, []
         for change, cause in changes:
             assert self._settings is not None, "a parameter changed outside a session"
             self._refit(changed(self._settings, change.name, change.new), at)
@@ -142,14 +140,9 @@ class Posts:
             if (order.instrument, order.strategy) not in cared_for and order.status in KEEPABLE
         ]
 
-    @property
-    def changing(self) -> bool:
-        """Whether parameters wait for the turn's end."""
-        return bool(self._changes)
-
     def forget(self) -> None:
         """A fault: nothing pending of this turn is carried on."""
-        self._changes = []
+        self.changes = []
         self.pull = self.review = None
 
     def _refit(self, settings: EngineSettings, at: Nanos) -> None:
@@ -219,7 +212,7 @@ class Posts:
         self.review = self._state.events
 
     def _parameter(self, event: ParameterChanged, _at: Nanos) -> None:
-        self._changes.append((event, self._state.events))
+        self.changes.append((event, self._state.events))
 
     def _fired(self, event: TimerFired, at: Nanos) -> None:
         for _, desk in self.desks():

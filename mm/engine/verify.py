@@ -20,7 +20,7 @@ from mm.events.units import Seq, TurnNumber
 from mm.events.vocabulary import Event, levels_in, tag_of
 from mm.log.chain import Sealed
 
-_DEEP: Final = frozenset((BookDelta, BookSnapshot))
+_NOTED: Final = frozenset((BookDelta, BookSnapshot, SessionStarted))
 CAUSES_MAX: Final = 10
 RECENT_TURNS_MAX: Final = 20_000
 """Turns remembered behind the present one, to name the causes of a difference."""
@@ -69,11 +69,17 @@ class Verifier:
         self._hash = NO_HASH
         self._seen = Verification()
         self._recent: deque[bytes] = deque(maxlen=RECENT_TURNS_MAX)
+        self._last: Turn | None = None
+        self._deeper = 0  # Price levels beyond one an event.
 
     def take(self, sealed: Sealed) -> bool:
         """Recompute a turn and compare; False at the first difference, after which it stops."""
         turn, seen = sealed.turn, self._seen
-        _note(seen, turn)
+        self._last = turn
+        seen.decisions += len(turn.decisions)
+        for fact in turn.facts:
+            if type(fact) in _NOTED:
+                self._note(fact)
         outcome = self._engine.step(turn.at, _heard(turn))
         if not _reproduced(turn, outcome):
             seen.difference = _difference(turn, outcome, self._recent)
@@ -85,10 +91,21 @@ class Verifier:
 
     def result(self) -> Verification:
         """What was compared so far."""
-        seen = self._seen
+        seen, turn = self._seen, self._last
+        if turn is not None:
+            seen.turns, seen.events = turn.number, turn.first + turn.size - 1
+            seen.rows = seen.events + self._deeper
         seen.digests, seen.digest = self._engine.digests(), self._engine.digest()
         seen.head = self._hash.hex()
         return seen
+
+    def _note(self, fact: Any) -> None:
+        """Count levels that share an event, and see who wrote what follows."""
+        if isinstance(fact, SessionStarted):
+            self._seen.sessions = [*self._seen.sessions, fact.session]
+            self._seen.versions = [*self._seen.versions, fact.code_version]
+        else:
+            self._deeper += levels_in(fact) - 1
 
 
 def verify(turns: Iterable[Sealed]) -> Verification:
@@ -98,21 +115,6 @@ def verify(turns: Iterable[Sealed]) -> Verification:
         if not verifier.take(sealed):
             break
     return verifier.result()
-
-
-def _note(seen: Verification, turn: Turn) -> None:
-    decisions = len(turn.decisions)
-    size = rows = len(turn.facts) + decisions
-    for fact in turn.facts:
-        if type(fact) in _DEEP:
-            rows += levels_in(fact) - 1
-        elif type(fact) is SessionStarted:
-            seen.sessions = [*seen.sessions, fact.session]
-            seen.versions = [*seen.versions, fact.code_version]
-    seen.turns += 1
-    seen.events += size
-    seen.rows += rows
-    seen.decisions += decisions
 
 
 def _heard(turn: Turn) -> tuple[Any, ...]:

@@ -41,8 +41,8 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `store` is the directory of an embedded server: one whose disk is full falls silent instead of
     saying so, hence we look ourselves.
 
-    With `checked_by_read` the chain is not read at the start: the first `read` of everything checks
-    it, and until one has come to its end the log refuses to be written.
+    With `checked_by_read` the chain is not read at the start: the first `read` checks it, all of
+    it, wherever that read begins; until one has come to its end the log refuses to be written.
     """
 
     mark: Path | None = None
@@ -130,12 +130,20 @@ class JetStreamLog:
         return self._read(after, self._head.number)
 
     async def _read(self, after: TurnNumber, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
-        if after < last:
-            async for sealed in self._reader.turns(await self._reader.head_at(after), last):
-                yield sealed
-        if after <= self.found.base:
-            self._whole = True
-            self._remember()
+        if after < last or not self._whole:
+            start = await self._start(min(after, last))
+            async for block in self._reader.blocks(start, last):
+                for sealed in block:
+                    yield sealed
+        self._whole = True
+        self._remember()
+
+    async def _start(self, after: TurnNumber) -> Head:
+        """Where to read from; in an unchecked log, what comes before is checked on the way."""
+        base = self.found.base
+        if self._whole or after <= base:
+            return await self._reader.head_at(after)
+        return await self._reader.verify(await self._reader.head_at(base), after)
 
     def read_orders(self) -> AsyncGenerator[Sealed, None]:
         """Only the turns that touch orders or control, from the copy, hashes and links checked."""

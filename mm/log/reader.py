@@ -108,11 +108,16 @@ class Reader:
 
     async def turns(self, after: Head, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
         """The turns after a known head up to `last`, checked as `Log.read` demands."""
+        async for block in self.blocks(after, last):
+            for sealed in block:
+                yield sealed
+
+    async def blocks(self, after: Head, last: TurnNumber) -> AsyncGenerator[list[Sealed], None]:
+        """The same, some at a time."""
         walk = Walk(self.stream, self._orders_subject, after)
         async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
             for start in range(0, len(page), CHECKED_TURNS_MAX):
-                for sealed in walk.turns(page[start : start + CHECKED_TURNS_MAX]):
-                    yield sealed
+                yield walk.turns(page[start : start + CHECKED_TURNS_MAX])
 
     async def verify(self, after: Head, last: TurnNumber) -> Head:
         """Check hashes and links up to `last` without reading the events; returns the head there.

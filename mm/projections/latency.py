@@ -90,9 +90,10 @@ class Latency:
         }
 
     def _heard(self, event: QuoteUpdated | TradePrinted | BookDelta, at: Nanos) -> None:
-        if event.venue_time:
-            self.feed.add(event.received - event.venue_time)
-        self.inbox.add(at - event.received)
+        received, sent = event.received, event.venue_time
+        if sent:
+            self.feed.add(received - sent)
+        self.inbox.add(at - received)
 
     def _submitted(self, event: OrderSubmitted, _at: Nanos) -> None:
         self._waiting[event.order_id, event.command] = event.sent

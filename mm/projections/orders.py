@@ -299,13 +299,13 @@ class Orders:
 
     def _put(self, order: Order, at: Nanos, **changes: Any) -> None:
         after = msgspec.structs.replace(order, changed=at, **changes)
-        if not after.closed and not after.leaves:
-            after = msgspec.structs.replace(after, status=Status.FILLED)
-        if after.doubt and after.status in RESTING:
-            after = msgspec.structs.replace(after, doubt="")
         if not after.closed:
-            self._live[after.order_id] = after
-            return
+            if after.leaves:
+                if after.doubt and after.status in RESTING:
+                    after = msgspec.structs.replace(after, doubt="")
+                self._live[after.order_id] = after
+                return
+            after = msgspec.structs.replace(after, status=Status.FILLED)
         self._live.pop(after.order_id, None)
         self._closed[after.order_id] = after
         self._owe(after)

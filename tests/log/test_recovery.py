@@ -302,6 +302,23 @@ async def test_a_verified_part_is_not_read_again(server: EmbeddedServer, nc: Cli
             pass
 
 
+@pytest.mark.parametrize("after", [0, 4, 6, 7, 99])
+async def test_the_first_read_checks_all_wherever_it_begins(
+    server: EmbeddedServer, nc: Client, after: int
+) -> None:
+    """A log that was opened unchecked does not open up by reading its end alone."""
+    head, _ = await written(server, 4)
+    for _ in range(3):
+        forged = unseal(altered(market(head), previous=head.orders_hash[::-1]))
+        await inject(nc, forged.payload)
+        head = advance(head, forged)
+    async with opened(server, LogOptions(checked_by_read=True)) as log:
+        with pytest.raises(ChainBroken, match="turn 5 names"):
+            _ = [sealed async for sealed in log.read(TurnNumber(after))]
+        with pytest.raises(AssertionError, match="read it to its end"):
+            await log.append(market(log.head))
+
+
 async def test_an_observer_reads_beside_the_writer(server: EmbeddedServer) -> None:
     """With a reader's rights the log is read and checked while it is being written."""
     nc = await connect(server.reader)
