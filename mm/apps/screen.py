@@ -32,8 +32,8 @@ FILLS_SHOWN: Final = 6
 REFRESH_SECONDS: Final = 0.25
 SAMPLES_MAX: Final = 4_096
 NANOS_PER_MILLI: Final = 1e6
-WIDE: Final = 96
-"""Columns from which there is room for every column of the fills."""
+ENDLESS: Final = 1_000
+"""Columns of a terminal on which everything fits."""
 FRAME: Final = 4
 """Columns of the frame around the picture."""
 
@@ -139,23 +139,29 @@ class Screen:
     def picture(self) -> RenderableType:
         """Book, own quotes, fills, standing and rates; it fits a terminal of 80 columns."""
         numbers = self.numbers
-        wide = err.width >= WIDE
-        rows: list[RenderableType] = []
-        for number in self._engine.posts:
-            grid = Table.grid(padding=(0, 3), expand=False)
-            grid.add_row(self._book(number, wide=wide), self._fills_table(number, wide=wide))
-            rows.append(grid)
+        rows: list[RenderableType] = [self._market(number) for number in self._engine.posts]
         rows += [_standing(each) for each in numbers.standings]
         rows.append(self._footer(numbers))
         return Panel(Group(*rows), title=self._title, title_align="left", border_style="cyan")
+
+    def _market(self, number: InstrumentId) -> Table:
+        """The book and the fills beside it; with fewer columns where they do not fit."""
+        for wide in (True, False):
+            grid = Table.grid(padding=(0, 3), expand=False)
+            grid.add_row(self._book(number, wide=wide), self._fills_table(number, wide=wide))
+            if (
+                err.measure(grid, options=err.options.update(width=ENDLESS)).maximum
+                <= err.width - FRAME
+            ):
+                break
+        return grid
 
     def _book(self, number: InstrumentId, *, wide: bool) -> Table:
         """Best levels, own quotes beside them."""
         instrument = self._engine.state.ledger.instruments[number]
         book = self._engine.state.books.of(number)
         bids, asks = own_quotes(self._engine, number)
-        padding = (0, 1) if wide else (0, 1, 0, 0)
-        table = Table(title=instrument.name, box=None, title_justify="left", padding=padding)
+        table = Table(title=instrument.name, box=None, title_justify="left", padding=(0, 1, 0, 0))
         for column in ("own", "size", "price", "size ", "own "):
             table.add_column(column, justify="right", min_width=9 if wide else 7)
         rungs = _rungs(book.asks(DEPTH), asks[:OWN_SHOWN])

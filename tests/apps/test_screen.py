@@ -49,6 +49,9 @@ async def test_the_picture_fits(monkeypatch: pytest.MonkeyPatch, width: int) -> 
                   "tick to durable p50", "p99"):  # fmt: skip
         assert words in text, "\n".join(frame)
     assert " ms" in text.rpartition("p99")[2]
+    (heading,) = [line.split() for line in frame if "own" in line]
+    columns = ["own", "size", "price", "size", "own", "side", "size", "price"]
+    assert heading[1:-1] == columns + (["fee", "as"] if width > 80 else [])
 
 
 async def test_at_full_speed_no_latency_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
