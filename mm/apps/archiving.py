@@ -46,7 +46,7 @@ async def archive_apart(files: DeskFiles) -> None:
         raise LogError(
             f"the session is on the log but not in the archive: {said.decode().strip()[-400:]}",
             where=str(files.archive),
-            remedy="the next session, or `mm log export`, copies it again",
+            remedy="the next session archives it; `mm log export --out DIRECTORY` copies it now",
         )
 
 
