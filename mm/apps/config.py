@@ -134,7 +134,10 @@ def _latency(given: tuple[Duration, Duration] | None, preset: str) -> Latency:
 
 
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the log is and how durable: embedded unless NATS_URL is set."""
+    """How durable an embedded log is, and how long an append may take.
+
+    Where the log is, the data directory and NATS_URL say; `sync` does not apply with the latter.
+    """
 
     sync: str = "always"
     ack_timeout: Duration = Duration("1s")
@@ -213,7 +216,10 @@ def build(
     *,
     where: str,
 ) -> Config:
-    """Plain values, then the environment, then the command line: typed and checked."""
+    """Plain values, then the environment, then the command line: typed and checked.
+
+    The plain values stay as they are; raises `ConfigError`.
+    """
     values, variables = overridden(plain, environment, Config)
     for dotted, value in overrides.items():
         _set(values, dotted.split("."), value)

@@ -1,4 +1,4 @@
-"""`mm compile`: compile the kernels into the cache, so that no session ever starts cold."""
+"""`mm compile`: compile the kernels into the cache, so that a session need not."""
 
 import time
 from typing import Annotated, Final

@@ -94,8 +94,7 @@ def _played(
     seconds = config.duration.nanos / SECONDS
     err.print(
         f"Making a market for {seconds:g} s: a synthetic BTC perpetual, a simulated venue with "
-        "order latency and queues,\nan embedded JetStream log with fsync on every turn. No keys, "
-        "no network, no database.\n"
+        f"order latency and queues,\n{_log_in_words(config)}.\n"
     )
     report = run(play(config, data))
     if not as_json:
@@ -110,3 +109,12 @@ def _played(
         err.print(f"\nLook further:  [bold]mm log stats {files.root}[/]")
         err.print(f"               [bold]mm query 'FROM fills' --session {files.root}[/]")
     return report, result
+
+
+def _log_in_words(config: Config) -> str:
+    if os.environ.get("NATS_URL", "").strip():
+        return "the JetStream log of NATS_URL's server. No keys, no database"
+    fsync = (
+        "fsync on every turn" if config.log.sync == "always" else f"fsync every {config.log.sync}"
+    )
+    return f"an embedded JetStream log with {fsync}. No keys, no network, no database"

@@ -68,7 +68,8 @@ Example:
 
     mm log check demo
 
-Damage is reported by turn and sequence, and ends with exit code 4. Nothing is repaired.
+Damage is reported by turn and sequence, and ends with exit code 4. Nothing is repaired; a snapshot
+that is not the state of a full fold is deleted, and the log is whole without it.
 """
 TAIL_EXAMPLE: Final = """
 Example:
@@ -203,7 +204,7 @@ async def _show(
 
 @app.command(epilog=CHECK)
 def check(session: Session = "", data: Data = None, as_json: Json = False) -> None:
-    """Check every turn: hashes, links, numbers, times, subjects, copy, archive and mark."""
+    """Check every turn: hashes, links, numbers, times, subjects, copy, archive, mark, snapshot."""
     from mm.apps.cli.log_tables import show_inspected
 
     found = asyncio.run(_checked(session, data))

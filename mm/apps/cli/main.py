@@ -38,7 +38,7 @@ COMMANDS: Final = {
         "mm.apps.cli.log",
         "Look at logs: list, count, show, check, follow, export.",
     ),
-    "query": ("mm.apps.cli.query", "Ask a session's log questions in SQL."),
+    "query": ("mm.apps.cli.query", "Ask a session or recording questions in SQL."),
     "compile": ("mm.apps.cli.compile", "Compile the kernels and cache them on disk."),
 }
 INTERRUPTED: Final = 130

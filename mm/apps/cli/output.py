@@ -1,7 +1,8 @@
 """What the command line prints: tables for people, JSON for programs, errors for both.
 
-With `--json` stdout carries exactly one JSON document; everything meant for people (progress,
-notes, errors in words) goes to stderr. What only some commands need is imported when they do.
+With `--json` stdout carries exactly one JSON document (`mm log tail`: one a line); everything meant
+for people (progress, notes, errors in words) goes to stderr. What only some commands need is
+imported when they do.
 """
 
 import re

@@ -59,7 +59,7 @@ def query(
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as one document.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print rows as CSV.")] = False,
 ) -> None:
-    """Ask a session's log, or a recording, a question in SQL."""
+    """Ask a session's archive, or a recording, a question in SQL."""
     if bool(sql) == views or (as_json and as_csv):
         raise ConfigError(
             "ask either a question or for the views, and choose one way to print the answer",
