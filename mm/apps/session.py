@@ -1,7 +1,8 @@
 """One paper session from a configuration: everything is built here, in the order it is needed.
 
 Read the log, rebuild the state, open the account, ask it what it knows, then let the runner run.
-What is wrong with the configuration is found before anything is touched.
+What is wrong with the configuration itself is found before anything is created (`precheck`); what
+does not fit the desk's log, when that has been read and before anything is written to it.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import platform
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -30,13 +32,14 @@ from mm.errors import ConfigError, SessionError, TradingStopped
 from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import SessionStarted, TradingRearmed
-from mm.events.units import SECONDS, Nanos, TurnNumber
+from mm.events.units import SECONDS, InstrumentId, Lots, Nanos, TurnNumber
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Feed
 from mm.gateways.paper import PaperGateway
 from mm.gateways.recorded import RecordedFeed, SyntheticFeed
 from mm.log.base import Log
 from mm.projections.ledger import Ledger
+from mm.projections.position import Position
 
 STEP: Final = Nanos(1)
 
@@ -91,26 +94,17 @@ def check(settings: EngineSettings, instruments: tuple[InstrumentDefined, ...]) 
 
 
 def check_known(instruments: tuple[InstrumentDefined, ...], logged: Ledger) -> None:
-    """Refuse an instrument whose id means another one, or other ticks or lots, on this log."""
+    """Refuse a feed that gives an id of this log to another instrument, or to other ticks or lots.
+
+    Raises `SessionError`.
+    """
     for each in instruments:
         before = logged.instruments.get(each.instrument, each)
         if before.identity != each.identity:
-            raise ConfigError(
+            raise SessionError(
                 f"the feed's {each.name} is not the {before.name} that this desk's log has",
                 where=f"instrument {each.instrument}",
                 remedy="choose another desk for another instrument, tick or lot",
-            )
-
-
-def refuse_others(engine: Engine, instruments: tuple[InstrumentDefined, ...]) -> None:
-    """Refuse a feed whose instruments have ids that this desk's log gave to others."""
-    for instrument in instruments:
-        known = engine.state.ledger.instruments.get(instrument.instrument, instrument)
-        if known.identity != instrument.identity:
-            raise SessionError(
-                f"the feed's {instrument.name} has the id of this desk's {known.name}",
-                where=f"instrument {instrument.instrument}",
-                remedy="one desk, one set of instruments: choose another desk for this feed",
             )
 
 
@@ -179,7 +173,10 @@ def opening(
 def paper_account(
     config: Config, engine: Engine, instruments: tuple[InstrumentDefined, ...], at: Nanos
 ) -> PaperGateway:
-    """The paper account, holding what the log says an earlier session left in it."""
+    """The paper account, holding what the log says is in it; what the log lacks, nobody has.
+
+    Only assets that the log has no figure of begin as the settings say.
+    """
     gateway = PaperGateway(config.paper.settings, config.seed)
     for instrument in instruments:
         gateway.define(at, instrument)
@@ -188,7 +185,11 @@ def paper_account(
 
 
 def left_behind(engine: Engine, wallet: str, at: Nanos) -> list[BalanceReported | PositionReported]:
-    """What the log says is in a wallet: the last balances reported, and the fills' positions."""
+    """What the log says is in a wallet, however the sessions before ended.
+
+    Balances are the last ones told, which come with each fill and payment that moved them.
+    Positions are the sum of the fills; see `position_of` for what they cost.
+    """
     reports: list[BalanceReported | PositionReported] = [
         BalanceReported(
             wallet=wallet, asset=asset, free=free, locked=locked, received=at, venue_time=at
@@ -197,20 +198,36 @@ def left_behind(engine: Engine, wallet: str, at: Nanos) -> list[BalanceReported 
         if owner == wallet
     ]
     ledger = engine.state.ledger
+    held: dict[InstrumentId, list[Position]] = {}
     for (owner, number, _), account in ledger.accounts.items():
-        if owner == wallet and account.position.net:
-            instrument = ledger.instruments[number]
+        if owner == wallet:
+            held.setdefault(number, []).append(account.position)
+    for number, positions in held.items():
+        instrument = ledger.instruments[number]
+        size, entry = position_of(positions, instrument)
+        if size:
             reports.append(
                 PositionReported(
                     wallet=wallet,
                     instrument=number,
-                    size=account.position.net,
-                    entry=account.position.entry(instrument.kind) * instrument.tick_size,
+                    size=size,
+                    entry=entry,
                     received=at,
                     venue_time=at,
                 )
             )
     return reports
+
+
+def position_of(strategies: list[Position], instrument: InstrumentDefined) -> tuple[Lots, Decimal]:
+    """Size and entry price of the one position that strategies hold together in a wallet.
+
+    The entry is the average of those on its side: the others have closed a part of it.
+    """
+    net = Lots(sum(each.net for each in strategies))
+    same = [each for each in strategies if each.net * net > 0]
+    size, cost = Lots(sum(each.net for each in same)), sum(each.cost for each in same)
+    return net, Position(size, cost).entry(instrument.kind) * instrument.tick_size
 
 
 class Session:
@@ -224,7 +241,6 @@ class Session:
         wall = Nanos(time.time_ns())
         self._feed = feed_of(config, Nanos(max(wall, engine.at + STEP)))
         check(config.engine, self._feed.instruments)
-        refuse_others(engine, self._feed.instruments)
         check_known(self._feed.instruments, engine.state.ledger)
         self._messages = self._feed.messages(engine.at)
         self._first = next(self._messages, None)

@@ -1,0 +1,193 @@
+"""What one session leaves in the paper account, the next finds there: after an end, after a cut."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from mm.apps.config import build
+from mm.apps.session import Session, check_known, left_behind, position_of, recover
+from mm.engine.core import Engine
+from mm.errors import SessionError
+from mm.events.account import AccountReconciled, BalanceReported, FundingPaid, PositionReported
+from mm.events.instrument import ContractKind, InstrumentDefined
+from mm.events.orders import OrderFilled
+from mm.events.session import SessionEnded, SessionStarted
+from mm.events.units import Lots, Nanos, Side
+from mm.log.memory import MemoryLog
+from mm.projections.ledger import Ledger
+from mm.projections.position import Position, evolve
+from mm.sim.account import Account
+from tests.apps.stage import plain
+from tests.build import BUY, SELL, START, filled, instrument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mm.apps.config import Config
+    from mm.log.chain import Sealed
+
+FILLS: Final = 12
+TINY: Final = Decimal("1e-12")
+"""The ledger's cost of a position is rounded at other places than the venue's own."""
+OPENED_WITH: Final = {"USDT": Decimal(1_000_000), "BTC": Decimal(2)}
+
+
+def configured(kind: str) -> Config:
+    """One maker on a market of this kind, far enough away that fills are under way at any time."""
+    settings = plain(order_size=0.2, half_spread_bps=0.1)
+    settings["feed"]["market"] = {"kind": kind, "funding_interval": "1s"}
+    money = {asset: str(amount) for asset, amount in OPENED_WITH.items()}
+    settings["paper"] = {"response": ["1ms", "40ms"], "balances": money}
+    return build(settings, {}, {}, where="test")
+
+
+async def played(config: Config, log: MemoryLog) -> list[Sealed]:
+    """One session on what the log has, ended in order after some fills; returns its turns."""
+    engine, _ = await recover(log)
+    before = engine.turns
+    session, fills = Session(config, log, engine), 0
+
+    def look(sealed: Sealed, _timing: Any) -> None:
+        nonlocal fills
+        fills += sum(isinstance(fact, OrderFilled) for fact in sealed.turn.facts)
+        if fills >= FILLS:
+            session.runner.stop("test", "enough")
+
+    session.runner.on_turn.append(look)
+    await session.run("test")
+    return [sealed async for sealed in log.read(before)]
+
+
+async def cut(turns: Iterable[Sealed]) -> MemoryLog:
+    """A log with these turns and no more."""
+    log = MemoryLog()
+    for sealed in turns:
+        await log.append(sealed)
+    return log
+
+
+def facts(turns: Iterable[Sealed]) -> list[Any]:
+    """Every fact, in order."""
+    return [fact for sealed in turns for fact in sealed.turn.facts]
+
+
+def found(told: list[Any]) -> tuple[dict[str, Decimal], dict[int, int]]:
+    """What a session is told when it begins: totals by asset, positions by instrument."""
+    told = told[: [isinstance(each, AccountReconciled) for each in told].index(True)]
+    balances = [each for each in told if isinstance(each, BalanceReported)]
+    positions = [each for each in told if isinstance(each, PositionReported)]
+    return (
+        {each.asset: each.free + each.locked for each in balances},
+        {each.instrument: each.size for each in positions},
+    )
+
+
+def added_up(told: list[Any]) -> tuple[dict[str, Decimal], dict[int, int]]:
+    """What opening balances and every fill and payment on the log come to."""
+    account = Account(OPENED_WITH)
+    defined = next(each for each in told if isinstance(each, InstrumentDefined))
+    for fact in told:
+        if isinstance(fact, OrderFilled):
+            account.book(fact, defined)
+        elif isinstance(fact, FundingPaid):
+            account.fund(fact)
+    totals = {asset: account.total(asset) for asset in OPENED_WITH}
+    return totals, {defined.instrument: account.net(defined.instrument)}
+
+
+@pytest.mark.parametrize("kind", ["linear", "spot"])
+async def test_a_session_begins_with_what_the_last_one_ended_with(kind: str) -> None:
+    """Ended in order, three times over: balances and position are those of all fills so far."""
+    config, log = configured(kind), MemoryLog()
+    before: list[Any] = []
+    closed = OPENED_WITH
+    for _ in range(3):
+        told = facts(await played(config, log))
+        assert isinstance(told[-1], SessionEnded)
+        totals, positions = found(told)
+        assert totals == closed
+        expected, net = added_up([*before, *told[:3]])
+        assert positions == net
+        assert all(abs(totals[each] - expected[each]) < TINY for each in expected)
+        closed = last_totals(told)
+        assert closed != totals
+        before += told
+    assert any(isinstance(fact, FundingPaid) for fact in before) == (kind == "linear")
+
+
+def last_totals(told: list[Any]) -> dict[str, Decimal]:
+    """The last balance told of each asset."""
+    return {
+        each.asset: each.free + each.locked for each in told if isinstance(each, BalanceReported)
+    }
+
+
+@pytest.mark.parametrize("kind", ["linear", "spot"])
+async def test_a_session_begins_with_what_a_cut_log_has(kind: str) -> None:
+    """Cut after a fill, without an end, and with others under way: what was heard counts alone."""
+    config = configured(kind)
+    turns = await played(config, MemoryLog())
+    filled = [each.turn.number for each in turns if any_fill(each)]
+    for number in (filled[0], filled[len(filled) // 2]):
+        log = await cut(turns[:number])
+        kept = facts(turns[:number])
+        assert [type(each) for each in kept if isinstance(each, SessionStarted | SessionEnded)] == [
+            SessionStarted
+        ]
+        assert found(facts(await played(config, log))) == added_up(kept)
+
+
+def any_fill(sealed: Sealed) -> bool:
+    """Whether a turn heard of a fill."""
+    return any(isinstance(fact, OrderFilled) for fact in sealed.turn.facts)
+
+
+async def test_every_place_to_cut_is_as_good() -> None:
+    """After any turn whatever, the balances on the log are what its fills and payments give."""
+    turns = await played(configured("linear"), MemoryLog())
+    engine, told = Engine(), list[Any]()
+    for sealed in turns:
+        engine.fold(sealed.turn)
+        told += sealed.turn.facts
+        left = left_behind(engine, "main", Nanos(0))
+        totals = {e.asset: e.free + e.locked for e in left if isinstance(e, BalanceReported)}
+        sizes = {e.instrument: e.size for e in left if isinstance(e, PositionReported)}
+        if totals:
+            net = {number: size for number, size in added_up(told)[1].items() if size}
+            assert (totals, sizes) == (added_up(told)[0], net)
+
+
+def held(side: Side, price: int, size: int, kind: ContractKind) -> Position:
+    """The position of a strategy with one fill."""
+    return evolve(Position(), filled("a", side, price, size), kind)
+
+
+@pytest.mark.parametrize("kind", [ContractKind.LINEAR, ContractKind.INVERSE])
+def test_a_wallet_holds_what_its_strategies_hold_together(kind: ContractKind) -> None:
+    """Two in one instrument are one position: the net, at the cost of those on its side."""
+    defined = instrument(kind=kind, tick_size=Decimal(1))
+    long, more, short = (
+        held(BUY, 100, 6, kind),
+        held(BUY, 400, 6, kind),
+        held(SELL, 300, 8, kind),
+    )
+    assert position_of([long, short], defined) == (Lots(-2), Decimal(300))
+    size, entry = position_of([long, more, short], defined)
+    mean = Decimal(160) if kind is ContractKind.INVERSE else Decimal(250)
+    assert (size, round(entry, 9)) == (Lots(4), mean)
+    assert position_of([long, held(SELL, 300, 6, kind)], defined) == (Lots(0), Decimal(0))
+
+
+def test_an_id_of_the_log_keeps_its_instrument() -> None:
+    """Another name or other steps under a known id are refused; a new fee or a new id is not."""
+    logged = Ledger()
+    logged._defined(instrument(), START)
+    check_known((instrument(maker_fee=Decimal(0)), instrument(instrument=1, symbol="X")), logged)
+    for other in (instrument(symbol="ETHUSDT"), instrument(lot_size=Decimal("0.01"))):
+        with pytest.raises(SessionError, match="is not the paper:BTCUSDT") as refused:
+            check_known((other,), logged)
+        assert refused.value.where == "instrument 0"
+        assert "another desk" in refused.value.remedy
