@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Final
 
 from mm.apps import snapshots
 from mm.apps.inspection import Compared, Verdict
 from mm.engine.core import Engine
 from mm.log.chain import Sealed
 
-CHECKSUM_BYTES = 32
+CHECKSUM_BYTES: Final = 32
 
 
 class SnapshotCheck:
