@@ -24,11 +24,16 @@ DECIDING: Final = ("events", "projections", "strategy", "engine")
 """The packages whose code decides what a log means, and what is decided on it."""
 
 
-class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """State after the turn at `head`."""
+class Label(msgspec.Struct, frozen=True, array_like=True):
+    """What every snapshot of every version begins with."""
 
     format: int
     code: str
+
+
+class Snapshot(Label, frozen=True, array_like=True):
+    """State after the turn at `head`."""
+
     head: Head
     digest: str
     state: Any
@@ -68,8 +73,10 @@ def load(path: Path) -> Snapshot | None:
     mark, body = raw[:32], raw[32:]
     if hashlib.sha256(body).digest() != mark:
         return None
-    snapshot = msgspec.msgpack.decode(body, type=Snapshot)
-    return snapshot if (snapshot.format, snapshot.code) == (FORMAT, fingerprint()) else None
+    label = msgspec.msgpack.decode(body, type=Label)
+    if (label.format, label.code) != (FORMAT, fingerprint()):
+        return None
+    return msgspec.msgpack.decode(body, type=Snapshot)
 
 
 def restored(snapshot: Snapshot) -> Engine:

@@ -8,7 +8,6 @@ decision beside them: quotes are pulled and trading halts until a person re-arms
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from mm.engine.desk import Desk, Post
@@ -114,11 +113,12 @@ class Engine:
         self.events = Seq(turn.first + len(facts) + len(decisions) - 1)
 
     def _fold_faulted(self, turn: Turn) -> None:
-        """Event by event: one that raises now has raised then."""
-        state = self.state
+        """Event by event, past what raises now as it did then."""
         for index, event in enumerate((*turn.facts, *turn.decisions)):
-            with suppress(Exception):
-                state.hear((event,), Seq(turn.first + index), turn.at)
+            try:
+                self.state.hear((event,), Seq(turn.first + index), turn.at)
+            except Exception:  # noqa: BLE001, S112 - the turn itself tells of the fault.
+                continue
 
     def resume(self, turns: TurnNumber, events: Seq, at: Nanos) -> None:
         """Stand at a place in the log whose state was loaded from a snapshot."""

@@ -134,4 +134,4 @@ def follow_orders(head: Head, sealed: Sealed, *, where: str) -> Head:
     return advance(head, sealed)
 
 
-_REMEDY = "do not trade on this log; `mm log check` shows what is damaged, an archive may refill it"
+_REMEDY = "do not trade on this log; `mm log check` shows what is damaged and what the archive has"

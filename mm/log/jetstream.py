@@ -170,5 +170,5 @@ def _require_unknown(known: Known, stream: str) -> None:
         raise TailLost(
             f"the stream is not there, but turn {wanted} was acknowledged",
             where=stream,
-            remedy="check that this is the right server and store; an archive may refill the log",
+            remedy="check that this is the right server and store; `mm log check` tells more",
         )

@@ -83,7 +83,7 @@ class Reader:
             raise SequenceHole(
                 f"turn {number} is not there",
                 where=self.stream,
-                remedy="read what was trimmed from the archive, or name an existing turn",
+                remedy="read it from the archive, or name an existing turn",
             )
         head = advance(START, sealed)
         if sealed.turn.previous_orders:

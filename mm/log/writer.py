@@ -249,6 +249,7 @@ def _refused(stream: str, sealed: Sealed, error: Refusal) -> LogError:
         return LogFull(
             what,
             where=stream,
-            remedy="archive and trim the log, free some disk, or raise max_bytes in streams.yaml",
+            remedy="free some disk; where the stream is at its max_bytes, begin a new desk, or raise "
+            "it on the server and in streams.yaml alike",
         )
     return LogUnavailable(what, where=stream, remedy="see the server's log")
