@@ -1,9 +1,11 @@
 """Where commands arrive at the venue: checks, taking, resting, amending, canceling.
 
 An order is acked before it fills; one that may not stand is rejected whole. After the account's
-checks (duplicate id, wallet, number of open orders) come, in this order: combination, instrument,
-filters, book, reduce-only, post-only, liquidity, funds. A taker walks what is displayed, less what
-we took before. It never meets an order of our own: what is left of it there is canceled.
+checks (duplicate id, wallet, number of open orders), made in `paper`, come in this order:
+combination, instrument, filters, book, reduce-only, post-only, liquidity, funds. An amend is
+checked for its order, for what it leaves and by the filters; one that loses its place also from
+the book on. A taker walks what is displayed, less what we took before. It never meets an order of
+our own: what is left of it there is canceled.
 """
 
 from collections.abc import Callable
@@ -182,7 +184,7 @@ class Desk:
             pit.rest(order)
 
     def amend(self, at: Nanos, pit: Pit, intent: AmendOrder) -> None:
-        """Move an order; only a smaller size at the same price keeps its place."""
+        """Move an order; it keeps its place at the same price, unless it grows."""
         order = pit.orders.get(intent.order_id)
         if order is None:
             pit.tell(at, _amend_rejected(at, intent, RejectReason.UNKNOWN_ORDER))
