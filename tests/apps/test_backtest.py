@@ -57,7 +57,8 @@ def crash(after: Message, feed: SyntheticFeed) -> Message:
 def test_a_print_that_fills_more_than_a_turn_takes() -> None:
     """Every fill and balance is heard, in several turns of that very time; the log verifies."""
     config = crowded()
-    feed = SyntheticFeed(config.feed.market.settings, config.seed, START)  # type: ignore[union-attr]
+    market = config.feed.market.settings  # type: ignore[union-attr]
+    feed = SyntheticFeed(market, config.seed, START)
     messages = list(islice(feed.messages(Nanos(0)), QUIET))
     last = crash(messages[-1], feed)
     gateway = PaperGateway(config.paper.settings, config.seed)
