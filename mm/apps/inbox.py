@@ -8,8 +8,10 @@ of their own and are never refused.
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from mm.events.account import BalanceReported
 from mm.events.market import BookDelta, BookSnapshot
 from mm.events.turn import TURN_FACTS_MAX, TURN_LEVELS_MAX
 from mm.events.units import Nanos
@@ -26,6 +28,17 @@ class Heard(NamedTuple):
     at: Nanos
     fact: Fact
     arrived: int
+
+
+def whole(facts: Sequence[Fact], room: int) -> int:
+    """How many of these facts go into a turn with this room: no fill without its balances.
+
+    They follow it; a crash between two turns would leave a fill on the log that cost nothing.
+    """
+    most = count = min(room, len(facts))
+    while 0 < count < len(facts) and isinstance(facts[count], BalanceReported):
+        count -= 1
+    return most if count == 0 and most and isinstance(facts[0], BalanceReported) else count
 
 
 class Inbox:
@@ -127,9 +140,8 @@ class Inbox:
         Returns the facts, when the first market fact arrived (monotonic; 0: none) and the log
         time of the last market fact taken (0: none).
         """
-        facts: list[Fact] = []
-        while self._private and len(facts) < room:
-            facts.append(self._private.popleft())
+        private = self._private
+        facts = [private.popleft() for _ in range(whole(private, room))]
         levels, arrived, last = 0, 0, Nanos(0)
         market = self._market
         while market and len(facts) < room and (until is None or market[0].at <= until):

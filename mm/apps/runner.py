@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from mm.apps.clock import Clock, FeedClock, sleep_until
-from mm.apps.inbox import Inbox
+from mm.apps.inbox import Inbox, whole
 from mm.apps.outage import Outage
 from mm.apps.sending import FAULTED, TOO_OLD, has_faulted, leaving, unsent
 from mm.apps.spool import Spool
@@ -177,10 +177,11 @@ class Runner:
         if market:
             self._gateway.observe(at, market)
         answers = self._gateway.poll(at)
-        room = max(0, self._room(at) - len(facts))
-        facts.extend(answers[:room])
-        if len(answers) > room:
-            self.inbox.tell(*answers[room:])
+        room = 0 if self.inbox.has_private else max(0, self._room(at) - len(facts))
+        count = whole(answers, room)  # None overtakes one that is still waiting.
+        facts.extend(answers[:count])
+        if len(answers) > count:
+            self.inbox.tell(*answers[count:])
         return facts
 
     # -- one turn ------------------------------------------------------------------------------

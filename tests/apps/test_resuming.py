@@ -8,25 +8,30 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from mm.apps.config import build
+from mm.apps.inbox import whole
 from mm.apps.session import Session, check_known, left_behind, position_of, recover
 from mm.engine.core import Engine
 from mm.errors import SessionError
 from mm.events.account import AccountReconciled, BalanceReported, FundingPaid, PositionReported
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.orders import OrderFilled
-from mm.events.session import SessionEnded, SessionStarted
+from mm.events.session import NoteTaken, SessionEnded, SessionStarted
+from mm.events.turn import TURN_FACTS_MAX
 from mm.events.units import Lots, Nanos, Side
+from mm.gateways.paper import PaperGateway
 from mm.log.memory import MemoryLog
 from mm.projections.ledger import Ledger
 from mm.projections.position import Position, evolve
 from mm.sim.account import Account
-from tests.apps.stage import plain
-from tests.build import BUY, SELL, START, filled, instrument
+from mm.sim.settings import PaperSettings
+from tests.apps.stage import Stage, plain
+from tests.build import BUY, SELL, START, acked, filled, instrument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mm.apps.config import Config
+    from mm.events.vocabulary import Fact
     from mm.log.chain import Sealed
 
 FILLS: Final = 12
@@ -158,6 +163,68 @@ async def test_every_place_to_cut_is_as_good() -> None:
         if totals:
             net = {number: size for number, size in added_up(told)[1].items() if size}
             assert (totals, sizes) == (added_up(told)[0], net)
+
+
+class Answers(PaperGateway):
+    """A venue with this to say, at once."""
+
+    def __init__(self, *answers: Fact) -> None:
+        """Say it when polled."""
+        super().__init__(PaperSettings(), 1)
+        self._answers = answers
+
+    def poll(self, at: Nanos) -> tuple[Fact, ...]:
+        """All that is left to say."""
+        del at
+        answers, self._answers = self._answers, ()
+        return answers
+
+
+def balance(asset: str) -> BalanceReported:
+    """Nothing of an asset."""
+    nothing = Decimal(0)
+    return BalanceReported(
+        wallet="main", asset=asset, free=nothing, locked=nothing, received=START, venue_time=START
+    )
+
+
+FILL: Final = (filled("a", BUY, 100, 1), balance("USDT"), balance("BTC"))
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+def test_a_turn_has_a_fill_with_its_balances(before: int) -> None:
+    """However many facts stand before it: a crash between two turns parts nothing, nor mixes."""
+    stage = Stage()
+    notes = [NoteTaken(who="test", text=str(number)) for number in range(TURN_FACTS_MAX)]
+    heard: list[Fact] = list(notes[: TURN_FACTS_MAX - before])
+    answers = (*FILL, acked("b"), *FILL * 100)
+    stage.runner._gateway = Answers(*answers)
+    turns = [stage.runner._with_answers(heard, START)]
+    while stage.inbox.has_private:
+        taken, _, _ = stage.inbox.take(None, TURN_FACTS_MAX)
+        turns.append(stage.runner._with_answers(taken, START))
+    assert [fact for turn in turns for fact in turn] == [*heard[: len(notes) - before], *answers]
+    assert all(len(turn) <= TURN_FACTS_MAX for turn in turns)
+    assert not any(isinstance(turn[0], BalanceReported) for turn in turns)
+    assert len(turns) == 3
+
+
+def test_what_comes_later_does_not_overtake() -> None:
+    """While facts wait that did not fit a turn, answers wait behind them."""
+    stage = Stage()
+    notes = [NoteTaken(who="test", text=str(number)) for number in range(TURN_FACTS_MAX - 1)]
+    stage.inbox.tell(*notes, *FILL)
+    taken, _, _ = stage.inbox.take(None, TURN_FACTS_MAX)
+    stage.runner._gateway = Answers(acked("late"))
+    assert stage.runner._with_answers(taken, START) == notes
+    taken, _, _ = stage.inbox.take(None, TURN_FACTS_MAX)
+    assert taken == [*FILL, acked("late")]
+
+
+def test_balances_alone_are_taken_as_they_fit() -> None:
+    """More than a turn takes, without a cause among them: nothing waits for ever."""
+    told = [balance(str(number)) for number in range(5)]
+    assert [whole(told, room) for room in (0, 2, 5, 9)] == [0, 2, 5, 5]
 
 
 def held(side: Side, price: int, size: int, kind: ContractKind) -> Position:
