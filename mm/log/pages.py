@@ -33,8 +33,8 @@ UNUSED: Final = b"Nats-Pending-Messages: "
 class PageLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much may be under way at once, and how long nothing may come."""
 
-    messages_max: int = 2000
-    bytes_max: int = 8 * 1024 * 1024
+    messages_max: int = 8000
+    bytes_max: int = 16 * 1024 * 1024
     silence_seconds_max: float = 5.0
     attempts_max: int = 5
 

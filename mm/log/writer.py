@@ -249,7 +249,7 @@ def _refused(stream: str, sealed: Sealed, error: Refusal) -> LogError:
         return LogFull(
             what,
             where=stream,
-            remedy="free some disk; where the stream is at its max_bytes, begin a new desk, or raise "
-            "it on the server and in streams.yaml alike",
+            remedy="free some disk; where the stream is at its max_bytes, begin a new desk, or "
+            "raise it on the server and in streams.yaml alike",
         )
     return LogUnavailable(what, where=stream, remedy="see the server's log")
