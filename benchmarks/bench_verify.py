@@ -8,7 +8,6 @@ verified from both. A price level counts as one event. Baseline: reading alone.
 """
 
 import argparse
-import asyncio
 import json
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import time
 from pathlib import Path
 
 from mm.apps import config as configs
+from mm.apps.cli.live import run
 from mm.apps.cli.replay import backtested
 from mm.apps.config import Config
 from mm.engine.verify import Verifier
@@ -103,7 +103,7 @@ def main() -> None:
             backtested(config(str(recording)), recording, session)
         results = {
             "archive": from_archive(session),
-            "jetstream": asyncio.run(from_jetstream(session)),
+            "jetstream": run(from_jetstream(session)),
         }
     if arguments.json:
         json.dump(results, sys.stdout, indent=2)

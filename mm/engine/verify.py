@@ -7,6 +7,7 @@ with the chain of causes behind it; what follows is not compared, since the stat
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import dropwhile
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ from mm.events.market import BookDelta, BookSnapshot
 from mm.events.session import SessionStarted, TimerFired
 from mm.events.turn import NO_HASH, Turn, records
 from mm.events.units import Seq, TurnNumber
-from mm.events.vocabulary import Event, levels_in, tag_of
+from mm.events.vocabulary import Event, Fact, levels_in, tag_of
 from mm.log.chain import Sealed
 
 _NOTED: Final = frozenset((BookDelta, BookSnapshot, SessionStarted))
@@ -80,8 +81,10 @@ class Verifier:
         for fact in turn.facts:
             if type(fact) in _NOTED:
                 self._note(fact)
-        outcome = self._engine.step(turn.at, _heard(turn))
-        if not _reproduced(turn, outcome):
+        heard = _heard(turn.facts)
+        outcome = self._engine.step(turn.at, heard)
+        quiet = outcome.facts is turn.facts and not (outcome.decisions or turn.decisions)
+        if not quiet and not _reproduced(turn, outcome):
             seen.difference = _difference(turn, outcome, self._recent)
             return False
         self._hash = sealed.hash
@@ -117,12 +120,11 @@ def verify(turns: Iterable[Sealed]) -> Verification:
     return verifier.result()
 
 
-def _heard(turn: Turn) -> tuple[Any, ...]:
-    """What was heard: the engine supplies its own timers."""
-    facts, start = turn.facts, 0
-    while start < len(facts) and type(facts[start]) is TimerFired:
-        start += 1
-    return facts[start:] if start else facts
+def _heard(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    """What was heard: the engine supplies its own timers, which come first."""
+    if not facts or type(facts[0]) is not TimerFired:
+        return facts
+    return tuple(dropwhile(lambda fact: type(fact) is TimerFired, facts))
 
 
 def _reproduced(turn: Turn, outcome: Outcome) -> bool:
@@ -131,14 +133,9 @@ def _reproduced(turn: Turn, outcome: Outcome) -> bool:
     The facts heard are the recorded ones, so that only the engine's timers can differ among them;
     decisions are compared as bytes.
     """
-    facts, decisions = outcome
-    if facts is not turn.facts and facts != turn.facts:
+    if outcome.facts != turn.facts or len(outcome.decisions) != len(turn.decisions):
         return False
-    if not decisions:
-        return not turn.decisions
-    return len(decisions) == len(turn.decisions) and all(
-        map(_same_bytes, decisions, turn.decisions)
-    )
+    return all(map(_same_bytes, outcome.decisions, turn.decisions))
 
 
 def _same_bytes(left: Event, right: Event) -> bool:

@@ -65,13 +65,13 @@ class Archive:
             if span.last_turn <= after:
                 head = self._joined(head, span)
                 continue
-            where = self._where(span)
-            head, turns = self._reader(span).turns(head, after)
-            for sealed in turns:
-                head = follow(head, sealed, where=where)
+            reader = self._reader(span)
+            if reader.end(head) != span.head.head:
+                raise self._wrong_end(span)
+            for sealed in reader.turns(head, after):
                 if sealed.turn.number > after:
                     yield sealed
-            self._check_end(span, head)
+            head = span.head.head
 
     def order_turns(self) -> Iterator[Sealed]:
         """Only the turns that touch orders or control, in order, hashes and links checked."""
@@ -156,10 +156,6 @@ class Archive:
         if span.first_turn != head.number + 1:
             raise self._wrong_end(span)
         return span.head.head
-
-    def _check_end(self, span: Span, head: Head) -> None:
-        if span.head.head != head:
-            raise self._wrong_end(span)
 
     def _wrong_end(self, span: Span) -> LogDamaged:
         return LogDamaged(

@@ -11,6 +11,7 @@ block.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -18,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mm.errors import LogDamaged, SequenceHole
+from mm.errors import ChainBroken, LogDamaged, SequenceHole
 from mm.events.base import Body
-from mm.events.codec import decode, digest_of, encode
+from mm.events.codec import decode, encode
 from mm.events.units import TurnNumber
 from mm.events.vocabulary import tag_of
 from mm.log.chain import Head, Sealed
@@ -29,6 +30,7 @@ from mm.log.columns import PLACE, TURNS, Ints, Rows, from_ints, has_places, tabl
 PACK_EVENTS_MAX: Final = 16_384
 PACK_BYTES_MAX: Final = 2 * 1024 * 1024
 READ_EVENTS_MAX: Final = 4_096
+READ_TURNS_MAX: Final = 200
 TURN_COLUMNS: Final = pa.schema(
     [
         ("number", pa.int64()),
@@ -45,7 +47,7 @@ TURN_COLUMNS: Final = pa.schema(
 REMEDY: Final = "restore the file from a copy, or fill the archive anew from the log"
 Link = tuple[bytes, bytes]
 """The hash of the turn before, and of the last one that touched orders where the turn does."""
-_encoder: Final = msgspec.msgpack.Encoder()
+_encode_raw: Final = msgspec.msgpack.Encoder().encode
 
 
 class SpanBuilder:
@@ -131,16 +133,31 @@ class SpanReader:
             if tag != TURNS and not has_places(table):
                 raise self._damaged(f"no file of {tag}: it does not say where its rows belong")
 
-    def turns(self, head: Head, after: TurnNumber) -> tuple[Head, Iterator[Sealed]]:
-        """The turns of the span, which follows `head`, and the head that the first of them follows.
+    def turns(self, head: Head, after: TurnNumber) -> Iterator[Sealed]:
+        """The turns of the span, which follows `head`: numbers, times, hashes and links checked.
 
         Blocks that end at or before `after` are stepped over: the file's hash vouches for them.
         """
         turns, links = self._links(head)
         numbers, starts = to_ints(turns["number"]), [start for start, _ in _blocks(turns)]
         row = next((row for row in reversed(starts) if numbers[row] <= after + 1), 0)
-        head = _head_before(turns.slice(0, row), head) if row else head
-        return head, self._rebuilt(turns.slice(row), links[row:], self._tables)
+        return self._rebuilt(turns.slice(row), links[row:], self._tables)
+
+    def end(self, head: Head) -> Head:
+        """Where the log stands after the span, which follows `head`, as its own rows say."""
+        turns = self._turns(head)
+        if not turns.num_rows:
+            return head
+        last = turns.slice(turns.num_rows - 1).to_pylist()[0]
+        touching = np.flatnonzero(turns["orders"].to_pylist())
+        orders = turns["hash"][int(touching[-1])].as_py() if len(touching) else head.orders_hash
+        return Head(
+            number=last["number"],
+            events=last["first"] + last["n_facts"] + last["n_decisions"] - 1,
+            at=last["time"],
+            hash=last["hash"],
+            orders_hash=orders,
+        )
 
     def order_turns(self, head: Head) -> Iterator[Sealed]:
         """Only the turns that touch orders or control; the rest is not even unpacked."""
@@ -157,6 +174,16 @@ class SpanReader:
 
     def _links(self, head: Head) -> tuple[pa.Table, list[Link]]:
         """The turns, and the two hashes that each of them names."""
+        turns, links = self._turns(head), []
+        before, orders = head.hash, head.orders_hash
+        hashes, touching = turns["hash"].to_pylist(), turns["orders"].to_pylist()
+        for digest, touches in zip(hashes, touching, strict=True):
+            links.append((before, orders if touches else b""))
+            before, orders = digest, digest if touches else orders
+        return turns, links
+
+    def _turns(self, head: Head) -> pa.Table:
+        """The table of turns, which follow one another and `head` without a gap."""
         turns = self._tables[TURNS]
         try:
             turns = turns.select(TURN_COLUMNS.names).cast(TURN_COLUMNS).combine_chunks()
@@ -165,13 +192,8 @@ class SpanReader:
         if any(turns[name].null_count for name in TURN_COLUMNS.names if name != "payload"):
             raise self._damaged("a turn lacks a value")
         self._check_numbers(to_ints(turns["number"]), head)
-        links = []
-        before, orders = head.hash, head.orders_hash
-        hashes, touching = turns["hash"].to_pylist(), turns["orders"].to_pylist()
-        for digest, touches in zip(hashes, touching, strict=True):
-            links.append((before, orders if touches else b""))
-            before, orders = digest, digest if touches else orders
-        return turns, links
+        self._check_places(turns, head)
+        return turns
 
     def _check_numbers(self, numbers: Ints, head: Head) -> None:
         wrong = np.flatnonzero(numbers != np.arange(len(numbers)) + head.number + 1)
@@ -179,6 +201,20 @@ class SpanReader:
             row = int(wrong[0])
             raise SequenceHole(
                 f"turn {head.number + 1 + row} is missing: turn {int(numbers[row])} follows",
+                where=self._where,
+                remedy=REMEDY,
+            )
+
+    def _check_places(self, turns: pa.Table, head: Head) -> None:
+        """Each turn begins at the event, and not before the time, where the one before it ended."""
+        sizes = to_ints(turns["n_facts"]) + to_ints(turns["n_decisions"])
+        firsts = head.events + 1 + np.cumsum(sizes) - sizes
+        times = np.concatenate(([head.at], to_ints(turns["time"])))
+        wrong = np.flatnonzero((to_ints(turns["first"]) != firsts) | (np.diff(times) < 0))
+        if len(wrong):
+            number = head.number + 1 + int(wrong[0])
+            raise ChainBroken(
+                f"turn {number} does not begin where turn {number - 1} ends",
                 where=self._where,
                 remedy=REMEDY,
             )
@@ -202,13 +238,25 @@ class SpanReader:
         slots = self._slots(to_ints(block["number"]), starts, kinds)
         bounds = (starts[:-1], starts[:-1] + facts, starts[1:])
         columns = [block[name].to_pylist() for name in _ROW] + [each.tolist() for each in bounds]
-        for row, link in zip(zip(*columns, strict=True), links, strict=True):
-            version, number, first, time, digest, kept, start, middle, stop = row
-            events = slots[start:middle], slots[middle:stop]
-            payload = kept or _encoder.encode((version, number, first, *link, time, *events))
-            if digest_of(payload) != digest:
-                raise self._damaged(f"turn {number} is not what was hashed when it was written")
-            yield Sealed(decode(payload), payload, digest)
+        rows = list(zip(*columns, links, strict=True))
+        for at in range(0, len(rows), READ_TURNS_MAX):
+            yield from self._sealed(rows[at : at + READ_TURNS_MAX], slots)
+
+    def _sealed(self, rows: list[Any], slots: list[Any]) -> list[Sealed]:
+        """Rows as the turns that were written; few at a time stay in a processor's cache."""
+        payloads: list[bytes] = [
+            kept
+            or _encode_raw(
+                (version, number, first, *link, time, slots[at:middle], slots[middle:to])
+            )
+            for version, number, first, time, _, kept, at, middle, to, link in rows
+        ]
+        hashes = [sha256(payload).digest() for payload in payloads]
+        for digest, row in zip(hashes, rows, strict=True):
+            if digest != row[4]:
+                raise self._damaged(f"turn {row[1]} is not what was hashed when it was written")
+        turns = map(decode, payloads)
+        return [Sealed(*each) for each in zip(turns, payloads, hashes, strict=True)]
 
     def _slots(self, numbers: Ints, starts: Ints, kinds: Sequence[Rows]) -> list[Any]:
         """The block's events, each in its place; what is missing stays None and breaks the hash."""
@@ -229,20 +277,6 @@ class SpanReader:
 
 
 _ROW: Final = ("version", "number", "first", "time", "hash", "payload")
-
-
-def _head_before(turns: pa.Table, head: Head) -> Head:
-    """Where the log stands after these turns, which follow `head`."""
-    last = turns.slice(turns.num_rows - 1).to_pylist()[0]
-    touching = np.flatnonzero(turns["orders"].to_pylist())
-    orders = turns["hash"][int(touching[-1])].as_py() if len(touching) else head.orders_hash
-    return Head(
-        number=last["number"],
-        events=last["first"] + last["n_facts"] + last["n_decisions"] - 1,
-        at=last["time"],
-        hash=last["hash"],
-        orders_hash=orders,
-    )
 
 
 def _chosen(table: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:

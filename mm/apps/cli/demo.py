@@ -101,7 +101,7 @@ def _played(
         show(report, as_json=False)
         err.print()
         err.rule("the proof: mm replay verify demo", align="left")
-    result = asyncio.run(verified(files.root))
+    result = run(verified(files.root))
     if as_json:
         emit_json({"session": report, "verified": result})
     else:

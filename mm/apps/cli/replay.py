@@ -1,6 +1,5 @@
 """`mm replay`: verify that a session's decisions follow from its facts; backtest a strategy."""
 
-import asyncio
 import contextlib
 import os
 import re
@@ -13,7 +12,7 @@ import typer
 
 from mm.apps import config as configs
 from mm.apps.backtest import Backtest
-from mm.apps.cli.live import warm_kernels
+from mm.apps.cli.live import run, warm_kernels
 from mm.apps.cli.output import emit_json, out, progress, table
 from mm.apps.config import Config
 from mm.apps.logs import turns
@@ -74,7 +73,7 @@ def verify(
     """Recompute every decision of a session from its logged facts, and compare the bytes."""
     path = find(session or None, data)
     warm_kernels()
-    result = asyncio.run(verified(path))
+    result = run(verified(path))
     if as_json:
         emit_json(result)
     else:
