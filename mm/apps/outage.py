@@ -2,6 +2,7 @@
 
 Cancels that leave now are not on the log yet. Each is written to the spool before it leaves and
 comes back as a fact in a later turn, so that the log learns of it, by the next session if need be.
+A spool that cannot be written holds up no cancel: they leave, and then the session ends.
 The turn's id is its hash, so offering it again can store it only once.
 """
 
@@ -10,7 +11,7 @@ import time
 from typing import Final
 
 from mm.apps.spool import Spool
-from mm.errors import LogError, LogUnavailable
+from mm.errors import LogError, LogFull, LogUnavailable, SessionError
 from mm.events.orders import (
     CancelOrder,
     OrderSubmitted,
@@ -49,18 +50,41 @@ class Outage:
                     raise
 
     def cancel(self, sealed: Sealed, live: list[Order], at: Nanos, why: LogError) -> list[Fact]:
-        """Cancel every order that has left, on the spool first; returns what the log must learn."""
+        """Cancel every order that has left, on the spool first; returns what the log must learn.
+
+        Raises `LogFull` or `SessionError`, after they left, when the spool could not be written.
+        """
         orders = [order for order in live if order.order_id not in _placed(sealed)]
         if not orders:
             return []
         note = f"{len(orders)} orders are canceled while the log is away: {why.what}"
         facts: list[Fact] = [NoteTaken(who="runner", text=note)]
         facts += [_submitted(order, at) for order in orders]
-        self._spool.keep(facts, TurnNumber(sealed.turn.number - 1))
+        unkept = self._keep(facts, TurnNumber(sealed.turn.number - 1))
         for order in orders:
             answers = self._gateway.send(at, _cancel(order))
             facts += [fact for fact in answers if not isinstance(fact, OrderSubmitted)]
+        if unkept is not None:
+            raise _unwritten(len(orders), unkept, why, str(self._spool.path)) from unkept
         return facts
+
+    def _keep(self, facts: list[Fact], after: TurnNumber) -> OSError | None:
+        """Write down what is about to leave; a disk that is full holds up no cancel."""
+        try:
+            self._spool.keep(facts, after)
+        except OSError as error:
+            return error
+        return None
+
+
+def _unwritten(count: int, unkept: OSError, why: LogError, path: str) -> LogError | SessionError:
+    """What ends a session whose cancels have left and are written down nowhere."""
+    kind = LogFull if isinstance(why, LogFull) else SessionError
+    return kind(
+        f"{why.what}, and the {count} cancels that left are not written down: {unkept.strerror}",
+        where=path,
+        remedy="make room on the disk and start again: the venue is asked about every order",
+    )
 
 
 def _placed(sealed: Sealed) -> set[OrderId]:

@@ -2,9 +2,11 @@
 
 What leaves is written here first, and flushed, so that whatever happens to this process the next
 session of the desk knows of it and appends what the log lacks. The file is replaced as a whole and
-is there only while something is owed; without a path, what is owed dies with the process.
+is there only while something is owed; without a path, what is owed dies with the process. A disk
+that fails costs a note, never a cancel or a session.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
@@ -13,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from mm.errors import LogDamaged
+from mm.errors import LogDamaged, SessionError
 from mm.events.units import TurnNumber
 from mm.events.vocabulary import Fact
 from mm.log.base import Log
@@ -36,8 +38,11 @@ class Spool:
     """What the log is owed; `keep` before it happens, `settle` once a turn holds it."""
 
     def __init__(self, path: Path | None) -> None:
-        """Take over what an earlier process left; raises `LogDamaged` when it cannot be read."""
-        self._path = path
+        """Take over what an earlier process left.
+
+        Raises `LogDamaged` when that is no spool, `SessionError` when it cannot be read at all.
+        """
+        self.path = path
         self._kept = _read(path) if path is not None else _NOTHING
 
     @property
@@ -46,7 +51,10 @@ class Spool:
         return self._kept.facts
 
     def keep(self, facts: Iterable[Fact], after: TurnNumber) -> None:
-        """Write down facts of which turns up to `after` know nothing; durable on return."""
+        """Write down facts of which turns up to `after` know nothing; durable on return.
+
+        Raises `OSError` when the disk does not take them; this process owes them all the same.
+        """
         first = min(self._kept.after, after) if self.owed else after
         self._put(_Kept(first, (*self.owed, *facts)))
 
@@ -55,7 +63,9 @@ class Spool:
         held = list(facts)
         left = tuple(fact for fact in self.owed if fact not in held)
         if left != self.owed:
-            self._put(_Kept(self._kept.after, left))
+            # A file that names too much does no harm: `reconsider` holds it against the log.
+            with contextlib.suppress(OSError):
+                self._put(_Kept(self._kept.after, left))
 
     async def reconsider(self, log: Log) -> None:
         """Drop what the log holds already: the process died after it was stored."""
@@ -65,13 +75,13 @@ class Spool:
 
     def _put(self, kept: _Kept) -> None:
         self._kept = kept
-        if self._path is None:
+        if self.path is None:
             return
         if kept.facts:
             body = _encoder.encode(kept)
-            _replace(self._path, hashlib.sha256(body).digest() + body)
+            _replace(self.path, hashlib.sha256(body).digest() + body)
         else:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
 
 _NOTHING: Final = _Kept(TurnNumber(0), ())
@@ -82,6 +92,12 @@ def _read(path: Path) -> _Kept:
         raw = path.read_bytes()
     except FileNotFoundError:
         return _NOTHING
+    except OSError as error:
+        raise SessionError(
+            f"the spool of cancels cannot be read: {error.strerror}",
+            where=str(path),
+            remedy="give this user access to the file, or move it away",
+        ) from error
     body = raw[SUM_BYTES:]
     try:
         if hashlib.sha256(body).digest() == raw[:SUM_BYTES]:

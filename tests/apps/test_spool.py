@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mm.apps import outage
 from mm.apps.spool import Spool
-from mm.errors import LogDamaged, LogUnavailable
+from mm.errors import LogDamaged, LogFull, LogUnavailable, SessionError
 from mm.events.orders import CancelOrder, OrderSubmitted
 from mm.events.session import NoteTaken
 from mm.events.units import InstrumentId, Nanos, OrderId, TurnNumber
@@ -17,8 +18,6 @@ from mm.log.memory import MemoryLog
 from tests.apps.stage import Stage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mm.errors import LogError
     from mm.events.vocabulary import Fact
     from mm.log.chain import Sealed
@@ -100,10 +99,14 @@ class Dies:
 
     stage: Stage
 
+    def __init__(self, why: LogError | None = None) -> None:
+        """Choose what it raises."""
+        self.why = why or LogUnavailable("away")
+
     def __call__(self, _sealed: Sealed, _times: int) -> LogError | None:
         """Away, once two orders rest."""
         resting = [order for order in self.stage.engine.state.orders.live if order.resting]
-        return LogUnavailable("away") if len(resting) >= 2 else None
+        return self.why if len(resting) >= 2 else None
 
 
 async def test_a_cancel_is_on_the_spool_before_it_leaves(
@@ -129,6 +132,51 @@ async def test_a_cancel_is_on_the_spool_before_it_leaves(
         await stage.play()
     assert len(named) >= 2
     assert all(named)
+
+
+def full(path: Path) -> None:
+    """From now on the disk has no room for a spool."""
+    path.with_suffix(".draft").symlink_to("/dev/full")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize(
+    ("why", "kind"),
+    [(LogFull("the disk is full"), LogFull), (LogUnavailable("away"), SessionError)],
+)
+async def test_cancels_leave_though_the_spool_cannot_be_written(
+    tmp_path: Path, why: LogError, kind: type[Exception]
+) -> None:
+    """A full disk takes log and spool alike: every order is canceled, then the file is named."""
+    trouble = Dies(why)
+    stage = trouble.stage = Stage(trouble, spool=Spool(tmp_path / "spool"))
+    full(tmp_path / "spool")
+    with pytest.raises(kind, match="cancels that left are not written down") as caught:
+        await stage.play()
+    assert str(tmp_path / "spool") in str(caught.value)
+    canceled = {each.order_id for each in stage.sent if isinstance(each, CancelOrder)}
+    resting = {each.order_id for each in stage.engine.state.orders.live if each.resting}
+    assert len(resting) >= 2
+    assert resting <= canceled
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_what_cannot_be_struck_off_is_no_reason_to_end(tmp_path: Path) -> None:
+    """The file goes on naming what the log has; that is held against the log at the next start."""
+    spool = Spool(tmp_path / "spool")
+    spool.keep([left(1), left(2)], TurnNumber(5))
+    full(tmp_path / "spool")
+    spool.settle([left(1)])
+    assert spool.owed == (left(2),)
+    assert Spool(tmp_path / "spool").owed == (left(1), left(2))
+
+
+def test_a_spool_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    """Whatever lies in its place: a typed error with the path, not a traceback."""
+    (tmp_path / "spool").mkdir()
+    with pytest.raises(SessionError, match="cannot be read") as caught:
+        Spool(tmp_path / "spool")
+    assert caught.value.where == str(tmp_path / "spool")
 
 
 async def test_the_next_session_tells_the_log(
