@@ -21,7 +21,7 @@ from mm.apps.reading import archive_of, attentive, closing
 from mm.apps.sessions import DeskFiles, is_archive
 from mm.errors import ChainBroken, LogDamaged, SequenceHole, SessionError, TailLost
 from mm.events.units import TurnNumber
-from mm.log import access
+from mm.log import access, kept
 from mm.log.archive import Archive
 from mm.log.chain import START, Head, Sealed, advance
 from mm.log.mark import remembered
@@ -209,7 +209,9 @@ class Inspection:
         if not self._has_stream:
             held = "restore the file from a copy of it, or import, record or export it again"
         asked = "check that NATS_URL names the server that has this log" if self._away else ""
-        return "; ".join(filter(None, ("do not trade on this log", whole, held, asked)))
+        copy = kept.place(DeskFiles(self._path).store)
+        found = f"the store as it was found is kept in {copy}" if copy.exists() else ""
+        return "; ".join(filter(None, ("do not trade on this log", whole, held, found, asked)))
 
     def _result(self, seconds: float) -> Inspected:
         spent = max(seconds, 1e-9)

@@ -9,18 +9,20 @@ started for as long as it is read.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from nats.aio.client import Client
 
 from mm.apps.config import LogConfig
 from mm.apps.sessions import DeskFiles, is_archive
-from mm.errors import SessionError, TailLost
+from mm.errors import LogDamaged, SessionError, TailLost
 from mm.events.units import TurnNumber
-from mm.log import access, streams
+from mm.log import access, kept, streams
 from mm.log.archive import Archive
 from mm.log.chain import Head, Sealed
 from mm.log.connection import LinkOptions, close, connect
@@ -42,9 +44,11 @@ async def desk_log(desk: str, files: DeskFiles, config: LogConfig) -> AsyncItera
     Until then nothing can be appended.
     """
     files.root.mkdir(parents=True, exist_ok=True)
+    archive = Archive(files.archive) if is_archive(files.archive) else None
     options = LogOptions(
         mark=files.mark,
-        archived=_archived(files),
+        archived=archive.head if archive is not None else None,
+        older=archive.turns if archive is not None else None,
         append=config.append,
         tap_market=config.tap_market,
         checked_by_read=True,
@@ -54,12 +58,30 @@ async def desk_log(desk: str, files: DeskFiles, config: LogConfig) -> AsyncItera
         async with _writing(external, desk, options) as log:
             yield log
         return
-    async with (
-        EmbeddedServer(files.store, sync=config.sync) as server,
-        _kept_alive(server),
-        _writing(server.access, desk, options) as log,
-    ):
-        yield log
+    own = msgspec.structs.replace(
+        options, store=files.store, on_whole=partial(kept.drop, files.store)
+    )
+    with pointing_to_copy(files.store):
+        async with (
+            EmbeddedServer(files.store, sync=config.sync) as server,
+            _kept_alive(server),
+            _writing(server.access, desk, own) as log,
+        ):
+            log.note(server.note)
+            yield log
+
+
+@contextlib.contextmanager
+def pointing_to_copy(store: Path) -> Iterator[None]:
+    """Say of damage where the store is as it was found, when there is a copy."""
+    try:
+        yield
+    except LogDamaged as error:
+        copy = kept.place(store)
+        if not copy.exists() or str(copy) in error.remedy:
+            raise
+        remedy = f"{error.remedy}; the store as it was found is kept in {copy}"
+        raise type(error)(error.what, where=error.where, remedy=remedy) from error
 
 
 def _archived(files: DeskFiles) -> Head | None:

@@ -9,21 +9,23 @@ chain, and every read checks again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from mm.errors import TailLost, WriterFenced
+from mm.errors import ChainBroken, TailLost, WriterFenced
 from mm.events.units import TurnNumber
 from mm.log import streams as declared
-from mm.log.chain import Head, Sealed, follow
+from mm.log.chain import START, Head, Sealed, advance, follow
 from mm.log.mark import Mark, remembered
 from mm.log.pages import PageLimits
 from mm.log.reader import Reader
 from mm.log.recovery import Found, Known, inspect
 from mm.log.tap import Tap
+from mm.log.walk import REMEDY
 from mm.log.wire import attach
 from mm.log.writer import AppendLimits, Writer
 
@@ -42,12 +44,16 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     saying so, hence we look ourselves.
 
     With `checked_by_read` the chain is not read at the start: the first `read` checks it, all of
-    it, wherever that read begins; until one has come to its end the log refuses to be written.
+    it, wherever that read begins; until one has come to its end the log refuses to be written, and
+    then `on_whole` is told. `older` gives the turns from the first on that the stream no longer has
+    (an archive's), so that `read` has them all.
     """
 
     mark: Path | None = None
     store: Path | None = None
     checked_by_read: bool = False
+    on_whole: Callable[[], None] | None = None
+    older: Callable[[], Iterator[Sealed]] | None = None
     archived: Head | None = None
     verified: Head | None = None
     append: AppendLimits = AppendLimits()
@@ -68,7 +74,9 @@ class JetStreamLog:
         self._reader = reader
         self._writer = writer
         self._head = found.head
-        self._whole = not options.checked_by_read or found.base == found.head.number
+        self._whole = not options.checked_by_read or found.base.number == found.head.number
+        self._older = options.older
+        self._on_whole = options.on_whole
         self._mark = Mark.open(options.mark) if options.mark else None
         self._syncing = asyncio.create_task(self._mark.keep_synced()) if self._mark else None
 
@@ -103,6 +111,11 @@ class JetStreamLog:
         """Where the log stands."""
         return self._head
 
+    def note(self, text: str) -> None:
+        """Put another note, if it says anything, beside what was found."""
+        if text:
+            self.found = msgspec.structs.replace(self.found, notes=(*self.found.notes, text))
+
     async def append(self, sealed: Sealed) -> None:
         """Store a turn that follows the head; repeating the last one changes nothing.
 
@@ -130,20 +143,46 @@ class JetStreamLog:
         return self._read(after, self._head.number)
 
     async def _read(self, after: TurnNumber, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
-        if after < last or not self._whole:
+        start = START
+        if after + 1 < self.found.first and self._older is not None:
+            for sealed in self._older():
+                if sealed.turn.number == self.found.first:
+                    break
+                start = advance(start, sealed)
+                if sealed.turn.number > after:
+                    yield sealed
+        elif after < last or not self._whole:
             start = await self._start(min(after, last))
-            async for block in self._reader.blocks(start, last):
+        if start.number < last or not self._whole:
+            walk = self._reader.walk(start)
+            async for block in self._reader.blocks(walk, last):
                 for sealed in block:
                     yield sealed
-        self._whole = True
-        self._remember()
+            self._checked(walk.head)
 
     async def _start(self, after: TurnNumber) -> Head:
         """Where to read from; in an unchecked log, what comes before is checked on the way."""
         base = self.found.base
-        if self._whole or after <= base:
+        if after == base.number:
+            return base
+        if self._whole or after < base.number:
             return await self._reader.head_at(after)
-        return await self._reader.verify(await self._reader.head_at(base), after)
+        return await self._reader.verify(base, after)
+
+    def _checked(self, end: Head) -> None:
+        """Everything was read: what is written from now on follows it."""
+        if self._whole:
+            return
+        if (end.hash, end.orders_hash) != (self._head.hash, self._head.orders_hash):
+            raise ChainBroken(
+                f"the server told of another end than turn {end.number}, which was read",
+                where=self._reader.stream,
+                remedy=REMEDY,
+            )
+        self._whole = True
+        self._remember()
+        if self._on_whole is not None:
+            self._on_whole()
 
     def read_orders(self) -> AsyncGenerator[Sealed, None]:
         """Only the turns that touch orders or control, from the copy, hashes and links checked."""

@@ -108,14 +108,18 @@ class Reader:
 
     async def turns(self, after: Head, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
         """The turns after a known head up to `last`, checked as `Log.read` demands."""
-        async for block in self.blocks(after, last):
+        async for block in self.blocks(self.walk(after), last):
             for sealed in block:
                 yield sealed
 
-    async def blocks(self, after: Head, last: TurnNumber) -> AsyncGenerator[list[Sealed], None]:
-        """The same, some at a time."""
-        walk = Walk(self.stream, self._orders_subject, after)
-        async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
+    def walk(self, after: Head) -> Walk:
+        """A walk over the stream that begins after a known head."""
+        return Walk(self.stream, self._orders_subject, after)
+
+    async def blocks(self, walk: Walk, last: TurnNumber) -> AsyncGenerator[list[Sealed], None]:
+        """The same, some at a time; `walk` stands where the last one ended."""
+        first = walk.head.number + 1
+        async for page in span(self._wire, self.stream, first, last, self._limits):
             for start in range(0, len(page), CHECKED_TURNS_MAX):
                 yield walk.turns(page[start : start + CHECKED_TURNS_MAX])
 
@@ -124,7 +128,7 @@ class Reader:
 
         Two to three times faster than `turns`, and raises the same errors.
         """
-        walk = Walk(self.stream, self._orders_subject, after)
+        walk = self.walk(after)
         async for page in span(self._wire, self.stream, after.number + 1, last, self._limits):
             for start in range(0, len(page), CHECKED_TURNS_MAX):
                 walk.links(page[start : start + CHECKED_TURNS_MAX])

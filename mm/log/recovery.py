@@ -51,11 +51,14 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A log that was found whole: where it stands, and what was read to know it."""
+    """A log that was found whole: where it stands, and what was read to know it.
+
+    `base` is where reading may begin: all before it something else vouches for.
+    """
 
     head: Head
     first: TurnNumber
-    base: TurnNumber
+    base: Head
     beyond_mark: int
     notes: tuple[str, ...] = ()
 
@@ -80,7 +83,7 @@ async def inspect(reader: Reader, known: Known, *, chain: bool = True) -> Found:
     return Found(
         head=head,
         first=TurnNumber(state.first_seq),
-        base=base.number,
+        base=base,
         beyond_mark=head.number - (known.mark or START).number,
         notes=(*notes, *await _copy_notes(reader, state, head)),
     )

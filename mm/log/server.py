@@ -33,7 +33,7 @@ from mm.errors import (
     LogUnavailable,
     ServerPortTaken,
 )
-from mm.log import program
+from mm.log import kept, program
 from mm.log.access import Access
 from mm.log.store import Store, in_use, write_private
 
@@ -92,11 +92,13 @@ class EmbeddedServer:
         self.sync = sync
         self.options = options
         self.version = ""
+        self.note = ""
         self._directory = store_dir
         self._port = options.port
         self._passwords = (secrets.token_urlsafe(24), secrets.token_urlsafe(24))
         self._store: Store | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = False  # Whether it ended because it was asked to.
 
     async def __aenter__(self) -> Self:
         """Start, and return once JetStream answers."""
@@ -144,6 +146,8 @@ class EmbeddedServer:
             store.require_space(self.options.disk_free_min)
             if self._process is None:
                 await store.evict(self.options.stop_seconds_max)
+                if not store.closed:
+                    self.note = await asyncio.to_thread(kept.keep, store.path)
             self._spawn(store, nats_server)
             await self._ready(store)
             ready = True
@@ -164,6 +168,8 @@ class EmbeddedServer:
         finally:
             self._kill()  # Also when we were cancelled while waiting.
             if store is not None:
+                if self._asked:
+                    store.record_closed()
                 for secret in (store.config, store.path / "reader.json"):
                     secret.unlink(missing_ok=True)
                 store.release()
@@ -176,6 +182,7 @@ class EmbeddedServer:
         return status
 
     def _spawn(self, store: Store, nats_server: Path) -> None:
+        self._asked = False
         for stale in store.ports.iterdir():
             stale.unlink()
         write_private(store.config, msgspec.json.encode(self._config(store)).decode())
@@ -277,6 +284,7 @@ class EmbeddedServer:
         if process is None or process.poll() is not None:
             return
         process.send_signal(signal.SIGTERM)
+        self._asked = True
         deadline = time.monotonic() + self.options.stop_seconds_max
         # Nobody tells us when it ends, so we look.
         while process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110
@@ -288,6 +296,7 @@ class EmbeddedServer:
         if process is not None and process.poll() is None:
             process.kill()
             process.wait()
+            self._asked = False
 
 
 def die_with(parent: int) -> None:  # pragma: no cover  Runs in the child.

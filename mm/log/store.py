@@ -73,9 +73,18 @@ class Store:
                 remedy="free some space, or name a store directory on another disk",
             )
 
+    @property
+    def closed(self) -> bool:
+        """Whether the last server here was stopped in good order, or there was none."""
+        return not _read(self.server_lock)
+
     def record(self, pid: int) -> None:
         """Write down which server runs here, so that it can be found if we die."""
         _write(self.server_lock, f"{pid} {_start_time(pid)}")
+
+    def record_closed(self) -> None:
+        """Write down that the server stopped in good order."""
+        _write(self.server_lock, "")
 
     async def evict(self, patience: float) -> bool:
         """Stop a server that outlived its parent; true if there was one."""

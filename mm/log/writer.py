@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 from base64 import b64decode
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from mm.errors import LogError, LogFull, LogUnavailable, StreamMismatch, WriterFenced
+from mm.errors import LogError, LogFull, LogUnavailable, StreamMismatch, TailLost, WriterFenced
 from mm.events.turn import TURN_BYTES_MAX
 from mm.log.wire import NO_MESSAGE, NO_RESPONDERS, ask, nothing
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mm.log.wire import Close, Frame, Wire
 
 RETRY_SECONDS: Final = 0.02
+STORED_REMEMBERED_MAX: Final = 10_000
 WRONG_LAST_ID: Final = 10070
 WRONG_LAST_SEQUENCE: Final = 10071
 WRONG_STREAM: Final = 10060
@@ -99,6 +101,7 @@ class Writer:
         self._inbox = b""
         self._token = b""
         self._doubted = ""
+        self._stored: deque[str] = deque(maxlen=STORED_REMEMBERED_MAX)
         self._ack: asyncio.Future[Ack] | None = None
         self._close_inbox: Close = nothing
         self._forget_loss = wire.on_loss(self._lost)
@@ -119,6 +122,7 @@ class Writer:
         stored = False
         try:
             stored = await self._until_settled(sealed)
+            self._stored.append(sealed.id)
         finally:
             if not stored:  # Also when we were cancelled.
                 self._doubted = sealed.id
@@ -192,6 +196,14 @@ class Writer:
             return True
         if last == self._doubted:
             raise _fenced(sealed, "an append of ours that was never acknowledged is stored")
+        if last in self._stored:
+            lost = len(self._stored) - 1 - self._stored.index(last)
+            raise TailLost(
+                f"the last {lost} turns before turn {sealed.turn.number} were acknowledged, and "
+                "the server has lost them",
+                where=self._stream,
+                remedy="send nothing more; `mm log check` tells what is left",
+            )
         raise _fenced(sealed, f"the stream's last turn is {last[:16] or 'nobody knows which'}")
 
     async def _first_is(self, sealed: Sealed) -> bool:

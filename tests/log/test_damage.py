@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +15,7 @@ import pytest
 
 from mm.errors import ChainBroken, LogDamaged, SequenceHole, TailLost
 from mm.events.units import TurnNumber
+from mm.log import kept
 from mm.log.chain import START, advance
 from mm.log.connection import close, connect
 from mm.log.jetstream import LogOptions
@@ -258,3 +261,69 @@ async def test_an_undamaged_log_opens(tmp_path: Path) -> None:
         path = tmp_path / str(killed)
         path.mkdir()
         assert await log_of(path, killed=killed) == await reopen(path)
+
+
+async def test_a_store_that_nobody_closed_is_kept_as_it_was_found(tmp_path: Path) -> None:
+    """The server cuts a damaged block off; what lay behind the damage is in the copy, all of it."""
+    await log_of(tmp_path, killed=True)
+    flip(blocks(tmp_path / "store", "MM_test")[0], 0.4)
+    for index in (tmp_path / "store").rglob("index.db"):
+        index.unlink()
+    before = {file.name: file.read_bytes() for file in blocks(tmp_path / "store", "MM_test")}
+    with pytest.raises(LogDamaged):
+        await reopen(tmp_path, checked_by_read=True)
+    after = {file.name: file.read_bytes() for file in blocks(tmp_path / "store", "MM_test")}
+    assert sum(map(len, after.values())) < sum(map(len, before.values())), "nothing was cut off"
+    for _ in range(2):  # A second start, of the damaged store, does not touch the first copy.
+        kept_now = blocks(kept.place(tmp_path / "store"), "MM_test")
+        assert {file.name: file.read_bytes() for file in kept_now} == before
+        with pytest.raises(LogDamaged):
+            await reopen(tmp_path, checked_by_read=True)
+
+
+async def test_the_copy_goes_when_the_log_was_found_whole(tmp_path: Path) -> None:
+    """A crash without damage leaves a copy until everything was read; a clean stop leaves none."""
+    store = tmp_path / "store"
+    await log_of(tmp_path, killed=True)
+    async with EmbeddedServer(store) as server:
+        assert blocks(kept.place(store), "MM_test")
+        options = LogOptions(checked_by_read=True, on_whole=partial(kept.drop, store))
+        async with opened(server, options) as log:
+            assert kept.place(store).exists()
+            assert sum([1 async for _ in log.read()]) == TURNS
+            assert not kept.place(store).exists()
+    async with EmbeddedServer(store):
+        assert not kept.place(store).exists()
+
+
+async def test_without_room_for_a_copy_there_is_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start goes on, and says what it could not do."""
+    await log_of(tmp_path, killed=True, turns=3)
+    monkeypatch.setattr(kept, "FREE_LEFT_MIN", 1 << 60)
+    async with EmbeddedServer(tmp_path / "store") as server:
+        assert "no room to copy it" in server.note
+    assert not kept.place(tmp_path / "store").exists()
+
+
+async def test_turns_lost_while_we_write_are_no_second_writer(tmp_path: Path) -> None:
+    """A server that came back without acknowledged turns is told as that, and not as a fence."""
+    store = tmp_path / "store"
+
+    async def down(server: EmbeddedServer) -> None:
+        os.kill(server.pid, signal.SIGKILL)
+        await server.exited()
+
+    async with EmbeddedServer(store) as server, opened(server) as log:
+        await fill(log, 3)
+        await down(server)
+        shutil.copytree(store / "jetstream", tmp_path / "older")
+        await server.restart()
+        await fill(log, 4)
+        await down(server)
+        shutil.rmtree(store / "jetstream")
+        (tmp_path / "older").rename(store / "jetstream")
+        await server.restart()
+        with pytest.raises(TailLost, match="the last 4 turns before turn 8"):
+            await log.append(market(log.head))

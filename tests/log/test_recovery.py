@@ -24,6 +24,7 @@ from mm.events.units import Nanos, Seq, TurnNumber
 from mm.log.chain import START, Head, Sealed, advance, seal, unseal
 from mm.log.connection import close, connect
 from mm.log.jetstream import LogOptions
+from mm.log.reader import Reader
 from mm.log.recovery import Known
 from mm.log.server import EmbeddedServer
 from mm.log.view import LogView
@@ -239,7 +240,7 @@ async def test_an_archive_is_compared(server: EmbeddedServer) -> None:
     third = seal(START, Nanos(1), [], [done[0].turn.decisions[0]])
     options = LogOptions(archived=head)
     async with opened(server, options) as log:
-        assert (log.found.first, log.found.base, log.found.head) == (1, 0, head)
+        assert (log.found.first, log.found.base.number, log.found.head) == (1, 0, head)
     wrong = msgspec.structs.replace(head, hash=third.hash)
     with pytest.raises(ChainBroken, match="the archive knows"):
         async with opened(server, LogOptions(archived=wrong)):
@@ -266,7 +267,7 @@ async def test_a_trimmed_log_needs_its_archive(server: EmbeddedServer, nc: Clien
             pass
     for archived in heads[3:]:
         async with opened(server, LogOptions(archived=archived)) as log:
-            assert (log.head, log.found.first, log.found.base) == (head, 5, archived.number)
+            assert (log.head, log.found.first, log.found.base) == (head, 5, archived)
             assert [each async for each in log.read(TurnNumber(6))] == done[6:]
             assert [each async for each in log.read_orders()] == done[::3]
             with pytest.raises(SequenceHole, match="turn 2 is not there"):
@@ -276,6 +277,11 @@ async def test_a_trimmed_log_needs_its_archive(server: EmbeddedServer, nc: Clien
             pass
     await ask(nc, f"STREAM.PURGE.{DESK.session.name}", {"seq": 8})  # No orders are left.
     assert (await LogView.open(nc, DESK)).head == head
+    older = LogOptions(archived=heads[7], checked_by_read=True, older=lambda: iter(done[:8]))
+    for after in (8, 0, 3):  # Each first read makes the log whole, and the archive fills it up.
+        async with opened(server, older) as log:
+            assert [each async for each in log.read(TurnNumber(after))] == done[after:]
+            assert log._whole
     async with opened(server, LogOptions(archived=heads[7], checked_by_read=True)) as log:
         assert [each async for each in log.read(TurnNumber(8))] == done[8:]
         done += await fill(log, 4)
@@ -293,7 +299,7 @@ async def test_a_verified_part_is_not_read_again(server: EmbeddedServer, nc: Cli
     trusted = headers_of(unseal(sixth.data))
     trusted = msgspec.structs.replace(trusted, orders_hash=head.orders_hash)
     async with opened(server, LogOptions(verified=trusted)) as log:
-        assert (log.found.base, log.head) == (6, trusted)
+        assert (log.found.base, log.head) == (trusted, trusted)
         await fill(log, 1)
     await refused(server, ChainBroken, "starts at event 99")
     elsewhere = msgspec.structs.replace(trusted, hash=done[0].hash)
@@ -315,6 +321,24 @@ async def test_the_first_read_checks_all_wherever_it_begins(
     async with opened(server, LogOptions(checked_by_read=True)) as log:
         with pytest.raises(ChainBroken, match="turn 5 names"):
             _ = [sealed async for sealed in log.read(TurnNumber(after))]
+        with pytest.raises(AssertionError, match="read it to its end"):
+            await log.append(market(log.head))
+
+
+async def test_the_end_that_is_written_from_is_the_end_that_was_read(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that names another last turn of the orders' kind does not lead the writer astray."""
+    async with opened(server) as log:
+        done = await fill(log, 9)
+
+    async def stale(_reader: Reader, _number: TurnNumber) -> bytes:
+        return done[0].hash
+
+    monkeypatch.setattr(Reader, "_orders_hash_at", stale)
+    async with opened(server, LogOptions(checked_by_read=True)) as log:
+        with pytest.raises(ChainBroken, match="told of another end than turn 9"):
+            _ = [sealed async for sealed in log.read()]
         with pytest.raises(AssertionError, match="read it to its end"):
             await log.append(market(log.head))
 
