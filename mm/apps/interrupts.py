@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, for as long as a session is opened, run and archived.
+"""Ctrl-C, SIGTERM and SIGHUP, for as long as a session is opened, run and archived.
 
 The first one asks the session for an orderly end. A second one, or one while there is no session to
 ask, cancels the task that entered here and becomes `Interrupted`. What comes after that is not
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Self
@@ -19,8 +20,10 @@ from mm.errors import Interrupted
 if TYPE_CHECKING:
     from types import TracebackType
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 NAMES: Final = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+if sys.platform != "win32":
+    NAMES[signal.SIGHUP] = "SIGHUP"
+"""What is listened to: the terminal went away is one more way of being asked to stop."""
 Ask = Callable[[str, str], None]
 
 
@@ -34,6 +37,7 @@ class Interrupts:
         self._cut: signal.Signals | None = None
         self._task: asyncio.Task[object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._heeded: list[signal.Signals] = []
 
     def orderly(self, ask: Ask, what: str) -> None:
         """The next one calls `ask` with who and why; the one after it ends with `what`."""
@@ -47,7 +51,9 @@ class Interrupts:
         """Begin to listen."""
         if threading.current_thread() is threading.main_thread():
             self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
-            for number in SIGNALS:
+            # Under `nohup` a hang-up is ignored, and stays so.
+            self._heeded = [each for each in NAMES if signal.getsignal(each) != signal.SIG_IGN]
+            for number in self._heeded:
                 self._loop.add_signal_handler(number, self._heard, number)
         return self
 
@@ -63,7 +69,7 @@ class Interrupts:
             self._task.uncancel()
             raise Interrupted(f"stopped by {NAMES[self._cut]} {self.what}") from error
         if self._loop is not None:
-            for number in SIGNALS:
+            for number in self._heeded:
                 self._loop.remove_signal_handler(number)
 
     def _heard(self, number: signal.Signals) -> None:

@@ -2,7 +2,8 @@
 
 Cancels that leave now are not on the log yet. Each is written to the spool before it leaves and
 comes back as a fact in a later turn, so that the log learns of it, by the next session if need be.
-A spool that cannot be written holds up no cancel: they leave, and then the session ends.
+A spool that cannot be written holds up no cancel: they leave, and then the session ends. So they do
+when a session ends by any other exception.
 The turn's id is its hash, so offering it again can store it only once.
 """
 
@@ -18,15 +19,17 @@ from mm.events.orders import (
     PlaceOrder,
 )
 from mm.events.session import NoteTaken
-from mm.events.units import Nanos, OrderId, Seq, TurnNumber
+from mm.events.units import Nanos, Seq, TurnNumber
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Gateway
 from mm.log.base import Log
-from mm.log.chain import Sealed
+from mm.log.chain import Head, Sealed
 from mm.projections.orders import Order
 
 PATIENCE_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 0.25
+NOTE_MAX: Final = 500
+"""Characters of a note: an exception may have a lot to say."""
 
 
 class Outage:
@@ -54,19 +57,36 @@ class Outage:
 
         Raises `LogFull` or `SessionError`, after they left, when the spool could not be written.
         """
-        orders = [order for order in live if order.order_id not in _placed(sealed)]
-        if not orders:
-            return []
+        orders = _left(live, sealed)
         note = f"{len(orders)} orders are canceled while the log is away: {why.what}"
-        facts: list[Fact] = [NoteTaken(who="runner", text=note)]
-        facts += [_submitted(order, at) for order in orders]
-        unkept = self._keep(facts, TurnNumber(sealed.turn.number - 1))
-        for order in orders:
-            answers = self._gateway.send(at, _cancel(order))
-            facts += [fact for fact in answers if not isinstance(fact, OrderSubmitted)]
+        facts, unkept = self._pull(orders, note, TurnNumber(sealed.turn.number - 1), at)
         if unkept is not None:
             raise _unwritten(len(orders), unkept, why, str(self._spool.path)) from unkept
         return facts
+
+    def abandon(
+        self, offered: Sealed | None, live: list[Order], head: Head, at: Nanos, why: BaseException
+    ) -> None:
+        """Cancel every order that has left, for the session ends; `offered` is not durable yet."""
+        orders = _left(live, offered)
+        note = f"{len(orders)} orders are canceled as the session breaks off: {why!r}"
+        _, unkept = self._pull(orders, note, head.number, at)
+        if unkept is not None:
+            why.add_note(f"the cancels that left are not written down: {unkept}")
+
+    def _pull(
+        self, orders: list[Order], note: str, after: TurnNumber, at: Nanos
+    ) -> tuple[list[Fact], OSError | None]:
+        """Spool, then cancels; what the log must learn, and why the spool was not written."""
+        if not orders:
+            return [], None
+        facts: list[Fact] = [NoteTaken(who="runner", text=note[:NOTE_MAX])]
+        facts += [_submitted(order, at) for order in orders]
+        unkept = self._keep(facts, after)
+        for order in orders:
+            answers = self._gateway.send(at, _cancel(order))
+            facts += [fact for fact in answers if not isinstance(fact, OrderSubmitted)]
+        return facts, unkept
 
     def _keep(self, facts: list[Fact], after: TurnNumber) -> OSError | None:
         """Write down what is about to leave; a disk that is full holds up no cancel."""
@@ -87,10 +107,11 @@ def _unwritten(count: int, unkept: OSError, why: LogError, path: str) -> LogErro
     )
 
 
-def _placed(sealed: Sealed) -> set[OrderId]:
-    """Orders of the very turn that is not durable yet: they have not left."""
-    places = (each for each in sealed.turn.decisions if isinstance(each, PlaceOrder))
-    return {place.order_id for place in places}
+def _left(live: list[Order], offered: Sealed | None) -> list[Order]:
+    """All but the orders of the very turn that is not durable yet: those have not left."""
+    decisions = offered.turn.decisions if offered is not None else ()
+    here = {place.order_id for place in decisions if isinstance(place, PlaceOrder)}
+    return [order for order in live if order.order_id not in here]
 
 
 def _submitted(order: Order, at: Nanos) -> OrderSubmitted:

@@ -4,9 +4,11 @@ This loop is the system. It is the log's only writer and the only reader of the 
 append is under way the inbox fills; what it holds when the acknowledgement comes is the next turn.
 If the log cannot acknowledge, nothing leaves but cancels, and the same turn is offered again until
 it is stored or the patience is spent. What would leave too long after it was decided stays here.
+However a session breaks off, what rests is canceled first, unless the writer was fenced.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -19,10 +21,10 @@ from mm.apps.outage import Outage
 from mm.apps.sending import FAULTED, TOO_OLD, has_faulted, leaving, unsent
 from mm.apps.spool import Spool
 from mm.engine.core import Engine
-from mm.errors import LogFull, LogUnavailable
+from mm.errors import LogFull, LogUnavailable, MmError, WriterFenced
 from mm.events.base import MarketEvent
 from mm.events.orders import CancelAll, CancelOrder
-from mm.events.session import EngineFaulted, SessionEnded, StopRequested
+from mm.events.session import EngineFaulted, NoteTaken, SessionEnded, StopRequested
 from mm.events.turn import TURN_FACTS_MAX
 from mm.events.units import MILLIS, SECONDS, Nanos
 from mm.events.vocabulary import Decision, Fact
@@ -78,6 +80,8 @@ class Runner:
         self._stop_by: Nanos | None = None
         self._spool = spool or Spool(None)
         self._outage = Outage(log, gateway, self._spool)
+        self._offered: Sealed | None = None
+        self._pulled = False
 
     # -- control -------------------------------------------------------------------------------
 
@@ -103,18 +107,34 @@ class Runner:
         await self._turns(at, self._gateway.reconcile(at, self.engine.state.orders.live))
 
     async def run(self) -> None:
-        """Turns until the session is asked to stop and nothing of ours rests any more."""
-        while not self._done():
-            facts, at, arrived = await self._heard()
-            if facts or self._timer_due(at):
-                await self._turn(at, tuple(facts), arrived)
-            if self.inbox.ended and not len(self.inbox):
-                self.stop("feed", "the feed has ended")
+        """Turns until the session is asked to stop and nothing of ours rests any more.
+
+        Whatever else ends it is passed on, after cancels for all that rests have left.
+        """
+        orderly = False
+        try:
+            while not self._done():
+                facts, at, arrived = await self._heard()
+                if facts or self._timer_due(at):
+                    await self._turn(at, tuple(facts), arrived)
+                if self.inbox.ended and not len(self.inbox):
+                    self.stop("feed", "the feed has ended")
+            orderly = True
+        finally:
+            if not orderly:
+                self._abandon(sys.exception())
 
     async def close(self, session: str, wall_time: Nanos) -> None:
         """The last turn."""
         ended = SessionEnded(session=session, reason=self.reason, wall_time=wall_time)
         await self._turn(self._now(), (ended,))
+
+    def _abandon(self, error: BaseException | None) -> None:
+        """Cancel what rests, unless that was done or the orders are another writer's now."""
+        assert error is not None, "only an exception breaks off"
+        if not self._pulled and not isinstance(error, WriterFenced):
+            live = self.engine.state.orders.live
+            self._outage.abandon(self._offered, live, self._head, self._now(), error)
 
     def _done(self) -> bool:
         if self._stop is None or self.inbox.has_private:
@@ -198,25 +218,35 @@ class Runner:
         stepped = time.monotonic_ns()
         late = await self._append(sealed)
         durable = time.monotonic_ns()
-        self._head = advance(self._head, sealed)
+        self._head, self._offered = advance(self._head, sealed), None
         if self._spool.owed:
             self._spool.settle(sealed.turn.facts)
         old = self._clock.paced and time.monotonic_ns() - began > DECISION_AGE_MAX
         self._act(outcome.decisions, late=late or old)
         self._measure(began, stepped, durable, arrived)
-        for told in self.on_turn:
-            told(sealed, self.timing)
+        self._show(sealed)
+
+    def _show(self, sealed: Sealed) -> None:
+        """Tell who watches; one whose outside fails, a pipe perhaps, watches no more."""
+        for told in tuple(self.on_turn):
+            try:
+                told(sealed, self.timing)
+            except (OSError, MmError) as error:
+                self.on_turn.remove(told)
+                self.inbox.tell(NoteTaken(who="runner", text=f"nobody watches now: {error!r}"))
 
     async def _append(self, sealed: Sealed) -> bool:
         """Store the turn; True when that took an outage, so that its orders are out of date."""
+        self._offered = sealed
         try:
             await self.log.append(sealed)
         except (LogUnavailable, LogFull) as error:
-            live = self.engine.state.orders.live
+            live, self._pulled = self.engine.state.orders.live, True
             self.inbox.tell(*self._outage.cancel(sealed, live, self._now(), error))
             if isinstance(error, LogFull):
                 raise
             await self._outage.ride_out(sealed)
+            self._pulled = False
             return True
         return False
 

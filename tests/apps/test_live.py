@@ -73,7 +73,9 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=STORM)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=STORM), signal.SIGHUP]
+)
 def test_a_signal_ends_the_session_in_order(number: signal.Signals, tmp_path: Path) -> None:
     """Quotes pulled, orders canceled, end recorded, everything archived, exit code 0."""
     fire = Fire(tmp_path)
