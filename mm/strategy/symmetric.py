@@ -4,13 +4,16 @@ Both sides stand `half_spread_bps` from the reservation price, further levels `l
 apart. The reservation price is fair value shifted against the position: long lowers both quotes,
 short raises both, by `skew_bps` at the maximum position. Quotes hold still while fair value stays
 within `drift_bps` of where they were anchored and are younger than `age_max`; a change of position
-anchors them anew. Prices round away from the market, never against us.
+anchors them anew. Prices round away from the market, never against us. What a side rests could
+not, all of it filled, take the position past its maximum.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
+from mm.events.instrument import InstrumentDefined
 from mm.events.session import NoQuoteReason
 from mm.events.units import Lots, Nanos, Side, Ticks, round_price
 from mm.projections.book import Book
@@ -63,25 +66,36 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
             return nothing(reason), Anchor()
         anchor = self._anchor(view, memory)
         take = self._hedge(view)
-        bid_reason = self._reason(Side.BUY, view, take)
-        ask_reason = self._reason(Side.SELL, view, take)
-        quoting = NoQuoteReason.QUOTING
+        bids, bid_reason = self._quoted(Side.BUY, anchor, view, take)
+        asks, ask_reason = self._quoted(Side.SELL, anchor, view, take)
         wanted = Wanted(
-            bids=self._side(Side.BUY, anchor, view) if bid_reason is quoting else (),
-            asks=self._side(Side.SELL, anchor, view) if ask_reason is quoting else (),
-            bid_reason=bid_reason,
-            ask_reason=ask_reason,
-            take=take,
+            bids=bids, asks=asks, bid_reason=bid_reason, ask_reason=ask_reason, take=take
         )
         return wanted, anchor
 
-    def _reason(self, side: Side, view: MarketView, take: Take | None) -> NoQuoteReason:
-        """A side rests unless it would pass the maximum, or add to what a hedge takes off."""
-        if side * view.position.net >= self.position_max:
-            return NoQuoteReason.POSITION_LIMIT
+    def _quoted(
+        self, side: Side, anchor: Anchor, view: MarketView, take: Take | None
+    ) -> tuple[tuple[Level, ...], NoQuoteReason]:
+        """A side rests unless there is no room for it, or it would add to what a hedge takes."""
+        room = self.position_max - side * view.position.net
+        meant = self._side(side, anchor, view)
+        fitting = tuple(self._fitting(meant, room, view.instrument))
+        if room <= 0 or len(fitting) < min(1, len(meant)):
+            return (), NoQuoteReason.POSITION_LIMIT
         if take is not None and take.side is side.other:
-            return NoQuoteReason.HEDGING
-        return NoQuoteReason.QUOTING
+            return (), NoQuoteReason.HEDGING
+        return fitting, NoQuoteReason.QUOTING
+
+    def _fitting(
+        self, levels: tuple[Level, ...], room: int, instrument: InstrumentDefined
+    ) -> Iterator[Level]:
+        """As much as the room takes, nearest level first, the last one smaller if need be."""
+        for level in levels:
+            size = Lots(min(level.size, room // instrument.size_step * instrument.size_step))
+            if size < level.size and not _is_placeable(instrument, level.price, size):
+                return
+            yield Level(level.price, size)
+            room -= size
 
     def _unquotable(self, view: MarketView) -> NoQuoteReason | None:
         book = view.book
@@ -131,6 +145,13 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
         worst = touch * (1.0 + side * self.hedge_slippage_bps / BPS)
         excess = Lots(abs(view.position.net) - self.hedge_above // 2)
         return Take(side, round_price(side, worst), excess)
+
+
+def _is_placeable(instrument: InstrumentDefined, price: Ticks, size: Lots) -> bool:
+    """Whether the venue takes an order as small as this."""
+    if size < max(1, instrument.size_min):
+        return False
+    return instrument.notional(price, size) >= instrument.notional_min
 
 
 def passive(side: Side, price: Ticks, book: Book) -> Ticks:

@@ -1,5 +1,6 @@
 """Symmetric quoting: what holds of its quotes in every market, and when they move or stay."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +41,11 @@ def view(*events: Event, net: int = 0, after: int = 0) -> MarketView:
     """What the strategy sees of a market at a position, `after` nanoseconds after its news."""
     book = folded(*events).books.of(BTC)
     return MarketView(Nanos(START + after), INSTRUMENT, book, Position(Lots(net)))
+
+
+def sized(seen: MarketView, **least: Any) -> MarketView:
+    """The same view, of an instrument with these sizes."""
+    return msgspec.structs.replace(seen, instrument=instrument(**least))
 
 
 def decided(strategy: Symmetric, seen: MarketView) -> Wanted:
@@ -90,7 +96,8 @@ def test_bids_buy_asks_sell_and_never_cross(
         (BUY, wanted.bids, wanted.bid_reason),
         (SELL, wanted.asks, wanted.ask_reason),
     ):
-        assert all(level.size == strategy.order_size for level in levels)
+        assert all(level.size == strategy.order_size for level in levels[:-1])
+        assert all(0 < level.size <= strategy.order_size for level in levels[-1:])
         away = [-side * price for price in prices(levels)]
         assert away == sorted(set(away)), "each level stands behind the one before"
         assert not levels or reason is QUOTING
@@ -135,6 +142,23 @@ def test_a_position_limit_stops_the_side_that_adds(
         assert (wanted.asks, wanted.ask_reason) == ((), NoQuoteReason.POSITION_LIMIT)
     if abs(net) < strategy.position_max and wanted.take is None:
         assert (wanted.bid_reason, wanted.ask_reason) == (QUOTING, QUOTING)
+
+
+@given(makers, touches, st.integers(-100, 100), st.integers(1, 7), st.integers(1, 12))
+def test_fills_of_all_that_rests_do_not_pass_the_maximum(
+    strategy: Symmetric, touch: QuoteUpdated, net: int, step: int, least: int
+) -> None:
+    """Sizes are what the venue takes; a side is cut only where the position leaves no room."""
+    stepped = msgspec.structs.replace(strategy, order_size=Lots(12 * step))
+    seen = sized(view(touch, net=net), size_step=Lots(step), size_min=Lots(least * step))
+    wanted = decided(stepped, seen)
+    meant = 12 * step * strategy.levels
+    for side, levels in ((BUY, wanted.bids), (SELL, wanted.asks)):
+        filled = sum(level.size for level in levels)
+        assert side * net + filled <= strategy.position_max
+        assert all(level.size % step == 0 and level.size >= least * step for level in levels)
+        cut = levels and len(levels) == strategy.levels and filled < meant
+        assert not cut or side * net + filled + step > strategy.position_max
 
 
 @given(makers, touches | tight, nets)
@@ -288,6 +312,37 @@ def test_the_greatest_position_is_the_first_at_which_a_side_rests(
     """At the maximum, not one lot beyond it."""
     wanted = decided(maker(), view(quote(9_999, 10_001), net=net))
     assert (bool(wanted.bids), bool(wanted.asks)) == (bids, asks)
+
+
+@pytest.mark.parametrize(
+    ("net", "bids", "asks"),
+    [(0, [10, 10, 10], [10, 10, 10]), (85, [10, 5], [10, 10, 10]), (-99, [10, 10, 10], [1])],
+)
+def test_what_rests_fits_under_the_maximum(net: int, bids: list[int], asks: list[int]) -> None:
+    """Levels nearest to the touch first, the last of them cut to the room that is left."""
+    wanted = decided(maker(levels=3), view(quote(9_999, 10_001), net=net))
+    assert [level.size for level in wanted.bids] == bids
+    assert [level.size for level in wanted.asks] == asks
+
+
+@pytest.mark.parametrize(("net", "bids"), [(85, [10]), (91, []), (92, []), (100, [])], ids=str)
+@pytest.mark.parametrize(
+    "least",
+    [
+        {"size_min": Lots(10)},
+        {"notional_min": Decimal("9.9")},
+        {"size_step": Lots(10), "size_min": Lots(10)},
+    ],
+    ids=["size", "notional", "step"],
+)
+def test_room_for_less_than_the_venue_takes_is_no_room(
+    net: int, bids: list[int], least: dict[str, Any]
+) -> None:
+    """A side that would be too small to place is empty, and says that it is the position."""
+    wanted = decided(maker(levels=3), sized(view(quote(9_999, 10_001), net=net), **least))
+    assert [level.size for level in wanted.bids] == bids
+    assert wanted.bid_reason is (QUOTING if bids else NoQuoteReason.POSITION_LIMIT)
+    assert wanted.ask_reason is QUOTING
 
 
 def test_a_book_at_its_greatest_age_is_quoted_from() -> None:
