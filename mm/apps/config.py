@@ -274,6 +274,7 @@ def _check(config: Config, where: str) -> None:
                 remedy="correct it",
             )
     validate(config.engine)
+    _check_sizes(config, where)
     _check_wallets(config, where)
 
 
@@ -286,6 +287,19 @@ def _check_wallets(config: Config, where: str) -> None:
                 f"paper.wallet = {config.paper.wallet!r}: the venue would reject its every order",
                 where=where,
                 remedy="give both the same name",
+            )
+
+
+def _check_sizes(config: Config, where: str) -> None:
+    """Refuse a maker that could never trade: risk would refuse every order of it."""
+    for name, strategy in config.strategies.items():
+        most = config.limits[strategy.instrument].order_size_max
+        if strategy.order_size > most:
+            raise ConfigError(
+                f"strategies.{name}.order_size = {strategy.order_size}, and no order may be larger "
+                f"than {most}",
+                where=where,
+                remedy=f'make it smaller, or raise limits."{strategy.instrument}".order_size_max',
             )
 
 

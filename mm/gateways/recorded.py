@@ -14,7 +14,7 @@ from mm.events.turn import Turn
 from mm.events.units import Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Message
-from mm.log.archive import Archive
+from mm.log.archive import Archive, is_archive
 from mm.projections.book import LEVELS_MAX, Books
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
 
@@ -22,11 +22,15 @@ PART_LEVELS: Final = 4_096
 
 
 class RecordedFeed:
-    """Plays the market facts of an archive: a recording's, or a session's."""
+    """Plays the market facts of an archive: a recording's, or a desk's."""
 
     def __init__(self, path: Path) -> None:
-        """Open the archive and read what it defines."""
-        self._archive = Archive(path)
+        """Open the archive, which a desk has in a directory of its own, and read its definitions.
+
+        Raises `SessionError` where there is none, or `LogDamaged`.
+        """
+        own = path / "archive"
+        self._archive = Archive(own if is_archive(own) else path)
         self._path = path
         self._instruments = self._defined()
 

@@ -41,6 +41,12 @@ def maker(config: Config, name: str = "maker") -> Any:
 # -- keys that belong together -----------------------------------------------------------------
 
 
+def test_orders_that_no_limit_lets_pass_are_refused() -> None:
+    """A maker whose every order would be refused never gets as far as a session."""
+    said = refused({}, strategies={"maker": {**MAKER, "order_size": "999"}})
+    assert "strategies.maker.order_size = 999, and no order may be larger than" in said
+
+
 def test_a_wallet_that_the_venue_lacks_is_refused() -> None:
     """Every order of that strategy would be rejected: both keys are named."""
     said = refused({}, strategies={"maker": {**MAKER, "wallet": "other"}})

@@ -41,6 +41,16 @@ def test_synthetic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert part == whole[: len(part)]
 
 
+def test_a_desk_is_a_feed_by_its_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its archive is found inside, as it is by name for every other command."""
+    market = ("--feed", "synthetic", "--seconds", 1)
+    run(capsys, *market, "--out", tmp_path / "desk" / "archive")
+    inside = RecordedFeed(tmp_path / "desk" / "archive").messages(Nanos(0))
+    assert list(RecordedFeed(tmp_path / "desk").messages(Nanos(0))) == list(inside)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
