@@ -51,7 +51,7 @@ def demo(
         report, result = _played(config, data, files, as_json=as_json)
     if result.verification.difference is not None:
         raise ReplayDiverged("the demo did not replay", where=str(files.root))
-    refuse_halted(report)
+    refuse_halted(report.ended.halted, report.ended.faulted, where=report.log)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def live(
         )
     report = run(play(loaded, data, rearm))
     show(report, as_json=as_json)
-    refuse_halted(report)
+    refuse_halted(report.ended.halted, report.ended.faulted, where=report.log)
 
 
 def duration_of(seconds: float) -> str:
@@ -114,13 +114,14 @@ def located(config: Config, data: Path | None) -> Config:
     return msgspec.structs.replace(config, feed=found)
 
 
-def refuse_halted(report: "Report") -> None:
-    """End with the exit code of a halt when the session halted."""
-    if report.ended.halted:
+REARM: Final = "`mm log show` has the turn; start again with --rearm once it is understood"
+
+
+def refuse_halted(halted: str, faulted: str, *, where: str, remedy: str = REARM) -> None:
+    """End with the exit code of a halt when the session halted; raises `TradingStopped`."""
+    if halted:
         raise TradingStopped(
-            f"the desk is halted: {report.ended.halted}. {report.ended.faulted}",
-            where=report.log,
-            remedy="`mm log show` has the turn; start again with --rearm once it is understood",
+            f"the desk is halted: {halted}. {faulted}".rstrip(), where=where, remedy=remedy
         )
 
 

@@ -3,29 +3,35 @@
 import contextlib
 import os
 import re
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
 from mm.apps import config as configs
 from mm.apps.backtest import Backtest
-from mm.apps.cli.live import run, warm_kernels
+from mm.apps.cli.live import refuse_halted, run, warm_kernels
 from mm.apps.cli.output import emit_json, out, progress, table
 from mm.apps.config import Config
 from mm.apps.logs import turns
 from mm.apps.session import check, opening
 from mm.apps.sessions import find
 from mm.apps.statistics import Statistics, statistics
+from mm.apps.wording import iso
 from mm.engine.verify import Verification, Verifier
 from mm.errors import ConfigError, ReplayDiverged, SessionError
 from mm.events.orders import PlaceOrder
+from mm.events.session import EngineFaulted
 from mm.events.units import Nanos
+from mm.events.vocabulary import Decision
 from mm.gateways.paper import PaperGateway
 from mm.gateways.recorded import RecordedFeed
 from mm.log.archive import ArchiveWriter
+from mm.log.chain import Sealed
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 FEED: Final = re.compile("MM_FEED(__|$)", re.IGNORECASE)
@@ -51,17 +57,52 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backtested(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a backtest."""
+    """The result of a backtest; times are log time, the recording's own, in nanoseconds.
+
+    `halted` is why trading was halted at the end, `faulted` what our own code raised and where.
+    """
 
     recording: str
     turns: int
     events: int
+    first_time: Nanos
+    last_time: Nanos
     seconds: float
     events_per_second: float
     digest: str
     head: str
     statistics: Statistics
+    halted: str
+    faulted: str
     out: str
+
+
+class Tally(msgspec.Struct):
+    """What is counted while a backtest runs."""
+
+    turns: int = 0
+    hedges: int = 0
+    head: bytes = b""
+    first_time: Nanos = Nanos(0)
+    last_time: Nanos = Nanos(0)
+    faulted: str = ""
+
+    def take(self, sealed: Sealed) -> None:
+        """Count a turn."""
+        at = sealed.turn.at
+        self.first_time = self.first_time if self.turns else at
+        self.last_time = at
+        self.turns += 1
+        self.head = sealed.hash
+        for decision in sealed.turn.decisions:
+            self._decided(decision)
+
+    def _decided(self, decision: Decision) -> None:
+        match decision:
+            case PlaceOrder(reason="hedge"):
+                self.hedges += 1
+            case EngineFaulted(error=error, where=where):
+                self.faulted = f"{error} in {where}"
 
 
 @app.command(epilog=VERIFY_EXAMPLE)
@@ -165,6 +206,12 @@ def backtest(
         emit_json(result)
     else:
         show_backtested(result)
+    refuse_halted(
+        result.halted,
+        result.faulted,
+        where=result.out or result.recording,
+        remedy="what follows the halt says nothing of the strategy; --out keeps the turns",
+    )
 
 
 def _require_new(out: Path) -> None:
@@ -187,36 +234,60 @@ def backtested(config: Config, path: Path, session: Path | None) -> Backtested:
         gateway.define(Nanos(0), instrument)
     run = Backtest(gateway)
     facts = opening(config, f"{config.desk}-backtest", "backtest", feed.instruments, Nanos(0))
-    writer = ArchiveWriter(session, name=config.desk, kind="session") if session else None
-    began = time.monotonic()
-    count, hedges, head = 0, 0, b""
-    with progress("backtest", None) as advance:
+    began, tally = time.monotonic(), Tally()
+    with progress("backtest", None) as advance, _written(session, config.desk) as writer:
         for sealed in run.turns(facts, messages, Nanos(0)):
-            count += 1
-            head = sealed.hash
-            hedges += sum(_is_hedge(each) for each in sealed.turn.decisions)
+            tally.take(sealed)
             if writer is not None:
                 writer.append(sealed)
             advance(sealed.turn.size)
-    if writer is not None:
-        writer.close()
     seconds = time.monotonic() - began
     events = run.engine.events
     return Backtested(
         recording=str(path),
-        turns=count,
+        turns=tally.turns,
         events=events,
+        first_time=tally.first_time,
+        last_time=tally.last_time,
         seconds=seconds,
         events_per_second=events / max(seconds, 1e-9),
         digest=run.engine.digest(),
-        head=head.hex(),
-        statistics=statistics(run.engine, hedges),
+        head=tally.head.hex(),
+        statistics=statistics(run.engine, tally.hedges),
+        halted=run.engine.state.health.halted,
+        faulted=tally.faulted,
         out=str(session or ""),
     )
 
 
-def _is_hedge(decision: Any) -> bool:
-    return isinstance(decision, PlaceOrder) and decision.reason == "hedge"
+@contextlib.contextmanager
+def _written(out: Path | None, name: str) -> Iterator[ArchiveWriter | None]:
+    """A writer of the session's log; what it wrote is removed again when the run breaks off."""
+    if out is None:
+        yield None
+        return
+    made = [each for each in (out, *out.parents) if not each.exists()]
+    with ArchiveWriter(out, name=name, kind="session") as writer:
+        whole = False
+        try:
+            yield writer
+            writer.flush()
+            whole = True
+        finally:  # After Ctrl-C too: half a session must not pass for a whole one.
+            if not whole:
+                _remove(out, made)
+
+
+def _remove(out: Path, made: list[Path]) -> None:
+    """Empty a directory that was empty before, and remove those that were not there."""
+    for entry in out.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    for each in made:
+        with contextlib.suppress(OSError):  # Somebody else put something there meanwhile.
+            each.rmdir()
 
 
 def show_backtested(result: Backtested) -> None:
@@ -226,6 +297,11 @@ def show_backtested(result: Backtested) -> None:
         f"{result.turns:,} turns, {result.events:,} events in {result.seconds:.2f} s: "
         f"{result.events_per_second:,.0f}/s"
     )
+    if result.turns:
+        out.print(f"from {iso(result.first_time)} to {iso(result.last_time)}")
+    if result.halted:
+        out.print("[bold red]halted[/]: ", end="")
+        out.print(f"{result.halted}. {result.faulted}".rstrip(), markup=False)
     rows = [
         (
             each.strategy,
