@@ -36,7 +36,7 @@ BATCH_SPAN_MAX: Final = Nanos(5 * MILLIS)
 """Log time that one turn may cover when the feed does not wait for the clock."""
 STOP_PATIENCE: Final = Nanos(10 * SECONDS)
 PUMP_BURST: Final = 64
-"""Messages between two yields to the loop, on a feed without a pace."""
+"""Messages between two yields to the loop, on a feed that has fallen behind or has no pace."""
 DECISION_AGE_MAX: Final = SECONDS
 """Real time after which a decision is out of date, be the log slow or this process stopped."""
 
@@ -207,8 +207,12 @@ class Runner:
     # -- one turn ------------------------------------------------------------------------------
 
     async def _turns(self, at: Nanos, heard: tuple[Fact, ...]) -> None:
-        """As many turns as the facts need."""
-        for start in range(0, len(heard), TURN_FACTS_MAX):
+        """As many turns as the facts, and the timers that are due, need."""
+        if not heard:
+            return
+        room = self._room(at)
+        await self._turn(at, heard[:room])
+        for start in range(room, len(heard), TURN_FACTS_MAX):
             await self._turn(at, heard[start : start + TURN_FACTS_MAX])
 
     async def _turn(self, at: Nanos, heard: tuple[Fact, ...], arrived: int = 0) -> None:
@@ -278,7 +282,7 @@ async def pump(
     """Carry a recorded feed into the inbox at the clock's pace; yields to the loop throughout."""
     for count, (received, facts) in enumerate(messages):
         await sleep_until(clock, received)
-        if not clock.paced and not count % PUMP_BURST:
+        if not count % PUMP_BURST:
             await asyncio.sleep(0)
         await inbox.put(received, facts)
     inbox.end()

@@ -14,7 +14,7 @@ from mm.apps import outage
 from mm.apps.clock import FeedClock, PacedClock, WallWatch
 from mm.apps.config import build
 from mm.apps.outage import Outage
-from mm.apps.runner import Runner
+from mm.apps.runner import PUMP_BURST, Runner, pump
 from mm.apps.sending import leaving
 from mm.engine.core import Engine
 from mm.engine.verify import verify
@@ -551,6 +551,36 @@ async def test_many_desks_fit_a_turn() -> None:
     assert max(sizes) <= TURN_EVENTS_MAX
     assert max(len(sealed.turn.facts) for sealed in stage.turns) == TURN_FACTS_MAX
     assert reproduced(stage)
+
+
+async def test_timers_that_are_due_have_room_beside_what_is_told_at_once() -> None:
+    """A long report while the timers of sixty desks are due: no turn has more than it may hold."""
+    stage = Stage(messages=50)
+    maker = plain()["strategies"]["maker"]
+    crowd = {f"m{number}": {**maker, "order_size": 0.001} for number in range(60)}
+    stage.config = build({**plain(), "strategies": crowd}, {}, {}, where="test")
+    await stage.play()
+    stage.clock = stage.runner._clock = FeedClock(Nanos(stage.turns[-1].turn.at + SECONDS))
+    many = tuple(NoteTaken(who="venue", text=f"{number}") for number in range(2 * TURN_FACTS_MAX))
+    before = len(stage.turns)
+    await stage.runner._turns(stage.clock.now(), many)
+    after = stage.turns[before:]
+    assert [fact for each in after for fact in each.turn.facts if fact in many] == list(many)
+    assert len([fact for fact in after[0].turn.facts if isinstance(fact, TimerFired)]) == 60
+    assert max(len(each.turn.facts) for each in after) == TURN_FACTS_MAX
+
+
+async def test_a_feed_that_is_behind_lets_others_run() -> None:
+    """Everything is overdue at a real pace: the loop still gets its turn every few messages."""
+    stage = Stage(messages=600)
+    late = PacedClock(Nanos(stage.messages[-1].received + SECONDS))
+    pumping = asyncio.create_task(pump(stage.messages, stage.inbox, late))
+    seen = []
+    while not pumping.done():
+        await asyncio.sleep(0)
+        seen.append(len(stage.inbox))
+    assert len(seen) > 600 // PUMP_BURST
+    assert stage.inbox.ended
 
 
 async def test_an_outage_without_orders_cancels_nothing() -> None:
