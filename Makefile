@@ -77,5 +77,5 @@ $(READY): requirements.lock pyproject.toml
 	    --require-hashes --only-binary :all: -r requirements.lock)
 	$(call step,install mm,$(INSTALL) --no-build-isolation -e .)
 	$(call step,check that nothing is missing,$(BIN)/python -m pip check >/dev/null)
-	$(call step,compile the kernels,$(BIN)/mm compile >/dev/null)
+	$(call step,compile the kernels,$(BIN)/mm compile --json >/dev/null)
 	@touch $@

@@ -136,6 +136,12 @@ def test_ctrl_c_is_one_line_and_130(mm: Cli, monkeypatch: pytest.MonkeyPatch) ->
     assert mm.err.startswith("Interrupted: ")
 
 
+def test_a_program_that_compiles_hears_nothing_else(mm: Cli) -> None:
+    """Set-up tells the step itself: with --json nothing but an error goes to stderr."""
+    assert mm.json("compile")["seconds"] > 0
+    assert (mm.code, mm.err) == (0, "")
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """An assertion of ours is not dressed up as an error of the outside."""
 
