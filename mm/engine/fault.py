@@ -21,11 +21,15 @@ def described(error: Exception) -> str:
 
 
 def located(error: Exception) -> str:
-    """Module, function and line of the innermost frame; no path of any machine."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
+    """Module and qualified name of the innermost function; no path of any machine, and no line.
+
+    A comprehension is a frame of its own in one Python and a part of its function in the next, and
+    of an expression over several lines each names another: the function is what all agree on.
+    """
+    where, frame = "", error.__traceback__
+    while frame is not None:
+        code = frame.tb_frame.f_code
+        if not code.co_name.startswith("<"):
+            where = f"{frame.tb_frame.f_globals.get('__name__')}.{code.co_qualname}"
         frame = frame.tb_next
-    if frame is None:
-        return ""
-    code = frame.tb_frame.f_code
-    return f"{frame.tb_frame.f_globals.get('__name__')}.{code.co_name}:{frame.tb_lineno}"
+    return where
