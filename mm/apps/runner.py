@@ -125,9 +125,15 @@ class Runner:
                 self._abandon(sys.exception())
 
     async def close(self, session: str, wall_time: Nanos) -> None:
-        """The last turn."""
-        ended = SessionEnded(session=session, reason=self.reason, wall_time=wall_time)
-        await self._turn(self._now(), (ended,))
+        """The last turns: what the venue says of our account now, then the end."""
+        at, live = self._now(), self.engine.state.orders.live
+        await self._turns(at, self._gateway.reconcile(at, live))
+        reason, count = self.reason, len(self.engine.state.orders.live)
+        if count:
+            reason = f"{reason}; {count} orders are still open"
+        ended = SessionEnded(session=session, reason=reason, wall_time=wall_time)
+        left, _, _ = self.inbox.take(Nanos(0), len(self.inbox))
+        await self._turns(self._now(), (*left, ended))
 
     def _abandon(self, error: BaseException | None) -> None:
         """Cancel what rests, unless that was done or the orders are another writer's now."""
@@ -139,11 +145,16 @@ class Runner:
     def _done(self) -> bool:
         if self._stop is None or self.inbox.has_private:
             return False
-        if not self.engine.state.orders.live:
-            return True
         if self._stop_by is None:
             self._stop_by = Nanos(self._now() + STOP_PATIENCE)
-        return self._now() >= self._stop_by
+        if self._now() >= self._stop_by:
+            return True
+        return not self.engine.state.orders.live and not self._venue_speaks(self._stop_by)
+
+    def _venue_speaks(self, until: Nanos) -> bool:
+        """Whether the venue has something to do or to say by then: a fill under way, a payment."""
+        due = self._gateway.due()
+        return due is not None and due <= until
 
     # -- hearing -------------------------------------------------------------------------------
 

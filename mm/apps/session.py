@@ -54,7 +54,7 @@ class Recovery(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session ended."""
+    """How a session ended; `open` orders are those that the venue did not let go of in time."""
 
     session: str
     reason: str
@@ -63,6 +63,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     halted: str
     faulted: str
+    open: int
 
 
 def feed_of(config: Config, start: Nanos) -> Feed:
@@ -289,6 +290,7 @@ class Session:
             digest=engine.digest(),
             halted=engine.state.health.halted,
             faulted=runner.faulted,
+            open=len(engine.state.orders.live),
         )
 
     def _fed(self, feed: asyncio.Task[None]) -> None:

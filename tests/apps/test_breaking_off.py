@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mm.apps.cli.live import Report, refuse_open
+from mm.apps.session import Ended
 from mm.apps.spool import Spool
+from mm.apps.statistics import statistics
+from mm.engine.core import Engine
+from mm.errors import VenueUnavailable
 from mm.events.orders import CancelOrder, OrderSubmitted
 from mm.events.session import NoteTaken, SessionEnded
 from tests.apps.stage import Stage
@@ -78,3 +83,35 @@ async def test_who_watches_cannot_end_a_session() -> None:
     assert stage.turns.index(seen[0]) < len(stage.turns) - 20
     (note,) = [each.text for each in stage.facts if isinstance(each, NoteTaken)]
     assert note == "nobody watches now: BrokenPipeError()"
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_orders_that_stay_open_have_an_exit_code(count: int) -> None:
+    """A session that could not get rid of its orders does not end as if all were well."""
+    ended = Ended(
+        session="s",
+        reason="enough",
+        turns=1,
+        events=1,
+        digest="",
+        halted="",
+        faulted="",
+        open=count,
+    )
+    report = Report(
+        ended=ended,
+        statistics=statistics(Engine(), 0),
+        seconds=1.0,
+        events_per_second=1.0,
+        append_ms_p50=1.0,
+        append_ms_p99=1.0,
+        tick_to_durable_ms_p50=None,
+        tick_to_durable_ms_p99=None,
+        log="desk",
+    )
+    if not count:
+        return refuse_open(report)
+    with pytest.raises(VenueUnavailable, match="2 orders") as caught:
+        refuse_open(report)
+    assert caught.value.exit_code == 5
+    return None

@@ -335,11 +335,59 @@ async def test_cancels_nobody_answers_do_not_hold_up_the_end() -> None:
     gateway: Any = stage.runner._gateway
     gateway.poll = lambda _at: ()
     gateway.due = lambda: None
+    told = gateway.reconcile
+    gateway.reconcile = lambda at, live: () if stage.runner.reason else told(at, live)
     async with asyncio.timeout(10):
         await stage.play()
     assert deaf._venue.due() is not None, "the venue had an answer"
     assert stage.engine.state.orders.live, "nobody answered"
+    count = len(stage.engine.state.orders.live)
     assert isinstance(stage.facts[-1], SessionEnded)
+    assert stage.facts[-1].reason == f"the feed has ended; {count} orders are still open"
+
+
+async def test_the_end_waits_for_what_the_venue_still_says() -> None:
+    """A payment is under way when the last order is gone: it is heard before the end."""
+    stage = Stage(messages=200)
+    gateway: Any = stage.runner._gateway
+    due, poll = gateway.due, gateway.poll
+    told: list[Any] = []
+    payment = NoteTaken(who="venue", text="a payment")
+
+    def late(at: Nanos) -> Any:
+        if told and told[0] is not None and at >= told[0]:
+            told[0] = None
+            return (*poll(at), payment)
+        return poll(at)
+
+    def soonest() -> Any:
+        if stage.runner.reason and not told and not stage.engine.state.orders.live:
+            told.append(stage.runner._now() + 50 * MILLIS)
+        more = [at for at in (due(), *told) if at is not None]
+        return min(more, default=None)
+
+    gateway.due, gateway.poll = soonest, late
+    await stage.play()
+    assert payment in stage.facts
+    assert isinstance(stage.facts[-1], SessionEnded)
+
+
+async def test_the_end_asks_the_venue_once_more() -> None:
+    """Orders whose cancels nobody answered: the venue is asked, and the log has what it said."""
+    stage = Stage(messages=200, refresh="0s")
+    gateway: Any = stage.runner._gateway
+    poll = gateway.poll
+    gateway.poll = lambda at: poll(at) and () if stage.runner.reason else poll(at)
+    await stage.play()
+    last = stage.facts[-12:]
+    asked = [each for each in stage.facts if isinstance(each, AccountReconciled)]
+    assert len(asked) == 2
+    assert asked[-1] in last
+    assert asked[-1].orders > 0
+    assert [each for each in last if isinstance(each, OrderResolved)]
+    assert not stage.engine.state.orders.live
+    assert isinstance(last[-1], SessionEnded)
+    assert last[-1].reason == "the feed has ended"
 
 
 async def test_a_fault_halts() -> None:
@@ -525,7 +573,7 @@ async def test_a_long_account_report_takes_several_turns() -> None:
     gateway.reconcile = lambda at, live: (*many, *told(at, live))
     await stage.play()
     notes = [each for each in stage.facts if isinstance(each, NoteTaken)]
-    assert notes == many
+    assert notes == [*many, *many]  # At the start and at the end.
     assert max(len(sealed.turn.facts) for sealed in stage.turns) == TURN_FACTS_MAX
     last_note = stage.facts.index(many[-1])
     reconciled = next(each for each in stage.facts if isinstance(each, AccountReconciled))

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from mm.apps import config as configs
-from mm.apps.cli.live import Report, duration_of, play, refuse_halted, run, show
+from mm.apps.cli.live import Report, duration_of, play, refuse_halted, refuse_open, run, show
 from mm.apps.cli.output import emit_json, err
 from mm.apps.cli.replay import Verified, show_verified, verified
 from mm.apps.config import Config
@@ -51,6 +51,7 @@ def demo(
         report, result = _played(config, data, files, as_json=as_json)
     if result.verification.difference is not None:
         raise ReplayDiverged("the demo did not replay", where=str(files.root))
+    refuse_open(report)
     refuse_halted(report.ended.halted, report.ended.faulted, where=report.log)
 
 

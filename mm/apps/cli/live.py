@@ -23,7 +23,7 @@ from mm.apps.sessions import DeskFiles, desk_files, find
 from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
 from mm.engine.core import Engine
-from mm.errors import ConfigError, TradingStopped
+from mm.errors import ConfigError, TradingStopped, VenueUnavailable
 from mm.events.units import SECONDS
 from mm.log.jetstream import JetStreamLog
 from mm.projections.kernels import warm
@@ -91,6 +91,7 @@ def live(
         )
     report = run(play(loaded, data, rearm))
     show(report, as_json=as_json)
+    refuse_open(report)
     refuse_halted(report.ended.halted, report.ended.faulted, where=report.log)
 
 
@@ -122,6 +123,16 @@ def refuse_halted(halted: str, faulted: str, *, where: str, remedy: str = REARM)
     if halted:
         raise TradingStopped(
             f"the desk is halted: {halted}. {faulted}".rstrip(), where=where, remedy=remedy
+        )
+
+
+def refuse_open(report: "Report") -> None:
+    """End with the exit code of a venue that failed us when orders may still rest there."""
+    if report.ended.open:
+        raise VenueUnavailable(
+            f"the venue did not confirm in time that {report.ended.open} orders are gone",
+            where=report.log,
+            remedy="look at the venue; the next session of the desk asks it about each of them",
         )
 
 
