@@ -62,3 +62,25 @@ def test_it_runs_from_top_to_bottom(
     plots = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(plots) == PLOTS[path.stem]
     assert all(cell.outputs for cell in code(notebook)[1:])
+
+
+@pytest.mark.parametrize(
+    ("end", "days"),
+    [("2024-08-08 23:59:59", "2024-08-08 (UTC)"), ("2024-08-09", "2024-08-08 to 2024-08-09 (UTC)")],
+)
+def test_an_axis_names_the_days_of_its_data(
+    end: str, days: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that of the next tick: a session that ends before midnight is of one day."""
+    pandas = pytest.importorskip("pandas", reason="the notebook extra is not installed")
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="the notebook extra is not installed")
+    monkeypatch.chdir(TOP / "notebooks")
+    names: dict[str, Any] = {}
+    exec(code(read(NOTEBOOKS[0]))[0].source, names)  # noqa: S102  It is our own cell.
+    figure, axis = pyplot.subplots()
+    names["clock"](axis, pandas.Timestamp("2024-08-08 23:54:15"), pandas.Timestamp(end))
+    figure.canvas.draw()
+    assert axis.get_xlabel() == days
+    assert axis.xaxis.get_major_formatter().get_offset() == ""
+    assert "23:55" in [label.get_text() for label in axis.get_xticklabels()]
+    pyplot.close(figure)
