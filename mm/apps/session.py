@@ -143,6 +143,8 @@ async def _from_snapshot(log: Log, cached: Snapshot) -> Engine | None:
         if sealed.hash != cached.head.hash:
             return None
         engine = snapshots.restored(cached)
+        if engine is None:
+            return None
         async for sealed in turns:
             engine.fold(sealed.turn)
     return engine

@@ -48,6 +48,9 @@ class SnapshotCheck:
 
 
 def _unusable(path: Path) -> Verdict:
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return "torn"
     whole = hashlib.sha256(raw[CHECKSUM_BYTES:]).digest() == raw[:CHECKSUM_BYTES]
     return "other code" if whole else "torn"

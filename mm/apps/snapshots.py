@@ -1,9 +1,10 @@
 """Snapshots of the state: a cache beside the log, never a source.
 
 A snapshot holds the dump of every fold, where the log stood, and the fingerprint of the code that
-made it. It is used only when that code is this code, its bytes are whole and the log has that very
-turn; else the log is folded from its beginning. `agrees` compares it with a full fold, and a
-snapshot that differs is thrown away.
+made it. It is used only when that code is this code, its bytes are whole, the log has that very
+turn and what was loaded has the digest of what was dumped; else the log is folded from its
+beginning. A disk that fails costs the cache, nothing else. `agrees` compares it with a full fold,
+and a snapshot that differs is thrown away.
 """
 
 import hashlib
@@ -51,7 +52,10 @@ def fingerprint() -> str:
 
 
 def save(path: Path, engine: Engine, head: Head) -> None:
-    """Write a snapshot of the engine's state at the log's head: whole or not at all."""
+    """Write a snapshot of the engine's state at the log's head: whole or not at all.
+
+    Raises `OSError` when the disk does not take it.
+    """
     assert engine.turns == head.number, "the state is not where the log is"
     state = engine.state
     snapshot = Snapshot(FORMAT, fingerprint(), head, combined(state.digests()), state.dump())
@@ -65,10 +69,10 @@ def save(path: Path, engine: Engine, head: Head) -> None:
 
 
 def load(path: Path) -> Snapshot | None:
-    """The snapshot, or None when there is none, it is torn, or other code made it."""
+    """The snapshot, or None when none can be read, it is torn, or other code made it."""
     try:
         raw = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return None
     mark, body = raw[:32], raw[32:]
     if hashlib.sha256(body).digest() != mark:
@@ -79,14 +83,16 @@ def load(path: Path) -> Snapshot | None:
     return msgspec.msgpack.decode(body, type=Snapshot)
 
 
-def restored(snapshot: Snapshot) -> Engine:
-    """An engine that stands where the snapshot was taken."""
+def restored(snapshot: Snapshot) -> Engine | None:
+    """An engine that stands where the snapshot was taken; None when its state is another."""
     engine = Engine()
     engine.state.load(snapshot.state)
+    if not agrees(snapshot, engine):
+        return None
     engine.resume(snapshot.head.number, snapshot.head.events, snapshot.head.at)
     return engine
 
 
 def agrees(snapshot: Snapshot, full: Engine) -> bool:
-    """Whether a full fold up to the same turn gives the same state."""
+    """Whether this engine, a full fold up to the same turn, has the same state."""
     return combined(full.state.digests()) == snapshot.digest

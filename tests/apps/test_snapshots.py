@@ -1,11 +1,16 @@
 """A snapshot is a cache: with the tail it gives what a full fold gives, or it is not used."""
 
+import io
+from contextlib import redirect_stderr
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mm.apps import snapshots
+from mm.apps.cli import live
 from mm.apps.session import recover
+from mm.apps.snapshot_check import SnapshotCheck
 from mm.engine.core import Engine
 from mm.log.archive import Archive
 from mm.log.chain import START, Head, advance
@@ -90,3 +95,41 @@ async def test_a_snapshot_of_another_log_is_not_used(snapshot: Path) -> None:
     """The log must hold the very turn that it was taken after."""
     _, recovery = await recover(await log_of(PART - 1), snapshot)
     assert recovery.skipped == 0
+
+
+async def test_a_snapshot_that_loads_as_something_else_is_not_used(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load that forgets something: the digest tells, and the log is folded from its beginning."""
+    loaded = snapshots.load(snapshot)
+    assert loaded is not None
+    assert snapshots.restored(loaded) is not None
+    other = msgspec.structs.replace(loaded, digest="another")
+    assert snapshots.restored(other) is None
+    monkeypatch.setattr(snapshots, "load", lambda _path: other)
+    engine, recovery = await recover(await log_of(TURNS), snapshot)
+    assert recovery.skipped == 0
+    assert engine.state.digests() == folded(TURNS)[0].state.digests()
+
+
+def test_a_snapshot_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    """Whatever lies in its place, a start goes on without it, and so does a check."""
+    (tmp_path / "snapshot").mkdir()
+    assert snapshots.load(tmp_path / "snapshot") is None
+    assert SnapshotCheck(tmp_path / "snapshot").result().verdict == "torn"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("place", ["full", "missing"])
+def test_a_disk_without_room_for_a_snapshot_takes_no_report_away(
+    place: str, tmp_path: Path
+) -> None:
+    """The session has ended in order by then: it says so on stderr and goes on."""
+    path = tmp_path / place / "snapshot"
+    if place == "full":
+        path.parent.mkdir()
+        path.with_suffix(".draft").symlink_to("/dev/full")
+    with redirect_stderr(io.StringIO()) as told:
+        live._cache(path, *folded(10))
+    assert "no snapshot is kept" in told.getvalue().replace("\n", " ")
+    assert not path.exists()

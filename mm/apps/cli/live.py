@@ -25,6 +25,7 @@ from mm.apps.statistics import Statistics
 from mm.engine.core import Engine
 from mm.errors import ConfigError, TradingStopped, VenueUnavailable
 from mm.events.units import SECONDS
+from mm.log.chain import Head
 from mm.log.jetstream import JetStreamLog
 from mm.projections.kernels import warm
 
@@ -182,8 +183,17 @@ async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Int
             interrupts.orderly(session.runner.stop, AT_ONCE)
             ended = await session.run("paper", rearm)
             interrupts.final(LATE)
-        snapshots.save(files.snapshot, engine, log.head)
+        _cache(files.snapshot, engine, log.head)
         return _report(ended, screen, files)
+
+
+def _cache(path: Path, engine: Engine, head: Head) -> None:
+    """Keep a snapshot for the next start; without room for one, it reads the whole log."""
+    try:
+        snapshots.save(path, engine, head)
+    except OSError as error:
+        note = f"no snapshot is kept, the next start reads the whole log: {path}: {error.strerror}"
+        err.print(note, style="yellow", markup=False)
 
 
 def _sync_note(config: Config) -> list[str]:
