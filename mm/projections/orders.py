@@ -2,9 +2,9 @@
 
 An order exists once we intend it: until the venue answers, we already carry its risk, and that of
 an amend under way as well. Live orders are kept whole; closed ones stay matchable for late fills in
-a bounded record, the oldest leaving first. What the venue says was filled, and no fill has told us
-yet, is still to come: it counts as risk though the order is closed. A fill of an order no longer
-kept is counted, and still moves the position, for it carries all that a position needs.
+a bounded record, the oldest that owes nothing leaving first. What the venue says was filled, and no
+fill has told us yet, is still to come: it counts as risk for ever, though the order is closed. A
+fill of an order no longer kept is counted, and still moves the position: it carries all it needs.
 """
 
 from collections import OrderedDict
@@ -39,6 +39,8 @@ from mm.projections.base import Routes
 from mm.projections.lifecycle import CLOSED, PROVES, RESOLVED, RESTING, Status, step
 
 CLOSED_KEPT_MAX: Final = 4_000
+OWING_KEPT_MAX: Final = 4_000
+"""Closed orders whose fills we were not told; of more, only the sum is kept, and stays risk."""
 
 Answer = OrderSubmitted | OrderExpired
 
@@ -126,6 +128,7 @@ class Orders:
         self._live: dict[OrderId, Order] = {}
         self._closed: OrderedDict[OrderId, Order] = OrderedDict()
         self._owed: dict[OrderId, Order] = {}
+        self._lost: dict[tuple[InstrumentId, Side], Lots] = {}
         self.placed = 0
         self.fills = 0
         self.unmatched = 0
@@ -150,7 +153,8 @@ class Orders:
     def leaves(self, instrument: InstrumentId, side: Side) -> Lots:
         """All that may still be filled on one side: unknown, in flight, or filled and untold."""
         return Lots(
-            sum(
+            self._lost.get((instrument, side), 0)
+            + sum(
                 order.leaves
                 for orders in (self._live, self._owed)
                 for order in orders.values()
@@ -309,14 +313,21 @@ class Orders:
         self._live.pop(after.order_id, None)
         self._closed[after.order_id] = after
         self._owe(after)
-        if len(self._closed) > CLOSED_KEPT_MAX:
-            oldest, _ = self._closed.popitem(last=False)
-            self._owed.pop(oldest, None)
+        while len(self._closed) - len(self._owed) > CLOSED_KEPT_MAX:
+            oldest, order = self._closed.popitem(last=False)
+            if order.leaves:  # It is risk: its turn comes when it is settled.
+                self._closed[oldest] = order
 
     def _owe(self, order: Order) -> None:
         self._owed.pop(order.order_id, None)
-        if order.leaves:
-            self._owed[order.order_id] = order
+        if not order.leaves:
+            return
+        self._owed[order.order_id] = order
+        if len(self._owed) > OWING_KEPT_MAX:
+            oldest = next(each for each in self._closed.values() if each.order_id in self._owed)
+            del self._owed[oldest.order_id], self._closed[oldest.order_id]
+            owner = (oldest.instrument, oldest.side)
+            self._lost[owner] = Lots(self._lost.get(owner, 0) + oldest.leaves)
 
     def dump(self) -> Any:
         """Live and closed orders in their order, and the counters."""
@@ -324,13 +335,15 @@ class Orders:
             [msgspec.to_builtins(order) for order in self._live.values()],
             [msgspec.to_builtins(order) for order in self._closed.values()],
             [self.placed, self.fills, self.unmatched],
+            [[*owner, lots] for owner, lots in self._lost.items()],
         )
 
     def load(self, dumped: Any) -> None:
         """Restore what `dump` gave."""
-        live, closed, counters = dumped
+        live, closed, counters, lost = dumped
         self._live = {plain["order_id"]: msgspec.convert(plain, Order) for plain in live}
         orders = [msgspec.convert(plain, Order) for plain in closed]
         self._closed = OrderedDict((order.order_id, order) for order in orders)
         self._owed = {order.order_id: order for order in orders if order.leaves}
+        self._lost = {(number, Side(side)): lots for number, side, lots in lost}
         self.placed, self.fills, self.unmatched = counters

@@ -387,19 +387,53 @@ def test_an_order_id_is_used_once() -> None:
 
 
 def test_the_memory_of_closed_orders_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest is forgotten, what it owed with it; its late fill still moves the position."""
+    """The oldest is forgotten; its late fill still moves the position."""
     monkeypatch.setattr(module, "CLOSED_KEPT_MAX", 2)
     state = given()
     for name in "abc":
-        when(state, placed(name, BUY, 100, 5), acked(name), canceled(name, filled=1))
+        when(state, placed(name, BUY, 100, 5), acked(name), canceled(name))
     assert state.orders.get(OrderId("a")) is None
     assert order(state, "b").status is Status.CANCELED
-    assert state.orders.leaves(BTC, BUY) == 2
     when(state, filled("a", BUY, 100, 1))
     assert (state.ledger.net(BTC), state.orders.unmatched) == (1, 1)
     when(state, filled("b", BUY, 100, 1))
     when(state, placed("d", BUY, 100, 5), canceled("d"))
     assert state.orders.get(OrderId("b")) is None, "a fill does not make an order younger"
+
+
+def test_an_order_that_owes_fills_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many close after it: it counts until its fills are told, and then leaves."""
+    monkeypatch.setattr(module, "CLOSED_KEPT_MAX", 2)
+    state = given(placed("owes", BUY, 100, 5), acked("owes"), canceled("owes", filled=3))
+    for name in "abcdef":
+        when(state, placed(name, BUY, 100, 5), acked(name), canceled(name))
+        assert state.orders.leaves(BTC, BUY) == 3
+    assert [state.orders.get(OrderId(name)) is None for name in "def"] == [True, False, False]
+    when(state, filled("owes", BUY, 100, 2, "one"))
+    assert state.orders.leaves(BTC, BUY) == 1
+    when(state, filled("owes", BUY, 100, 1, "two"))
+    assert state.orders.leaves(BTC, BUY) == 0
+    for name in "gh":
+        when(state, placed(name, BUY, 100, 5), acked(name), canceled(name))
+    assert state.orders.get(OrderId("owes")) is None
+    assert len(state.orders.dump()[1]) == 2
+
+
+def test_what_too_many_orders_owe_is_kept_as_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded, and no lot that may be ours is left out; a snapshot keeps the sum."""
+    monkeypatch.setattr(module, "OWING_KEPT_MAX", 2)
+    state = given()
+    for number in range(1, 7):
+        side, name = (BUY, SELL)[number % 2], f"o{number}"
+        when(state, placed(name, side, 100, 9), acked(name), canceled(name, filled=number))
+    restored = State()
+    restored.orders.load(msgspec.msgpack.decode(pack(state.orders.dump())))
+    for each in (state, restored):
+        assert (each.orders.leaves(BTC, BUY), each.orders.leaves(BTC, SELL)) == (12, 9)
+        assert each.orders.get(OrderId("o4")) is None
+        assert len(each.orders.dump()[1]) == 2
+    when(state, filled("o4", BUY, 100, 4))
+    assert state.orders.leaves(BTC, BUY) == 12, "nobody can tell which lots these were"
 
 
 def test_orders_are_listed_as_they_were_placed() -> None:
