@@ -38,7 +38,10 @@ STOP_PATIENCE: Final = Nanos(10 * SECONDS)
 PUMP_BURST: Final = 64
 """Messages between two yields to the loop, on a feed that has fallen behind or has no pace."""
 DECISION_AGE_MAX: Final = SECONDS
-"""Real time after which a decision is out of date, be the log slow or this process stopped."""
+"""Real time after which a decision is out of date, be the log slow or this process stopped.
+
+It counts from when the oldest market fact of its turn came in: what waited is not fresh.
+"""
 
 
 class Timing(msgspec.Struct):
@@ -236,7 +239,8 @@ class Runner:
         self._head, self._offered = advance(self._head, sealed), None
         if self._spool.owed:
             self._spool.settle(sealed.turn.facts)
-        old = self._clock.paced and time.monotonic_ns() - began > DECISION_AGE_MAX
+        since = min(began, arrived or began)
+        old = self._clock.paced and time.monotonic_ns() - since > DECISION_AGE_MAX
         self._act(outcome.decisions, late=late or old)
         self._measure(began, stepped, durable, arrived)
         self._show(sealed)

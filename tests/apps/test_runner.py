@@ -551,7 +551,11 @@ async def test_a_decision_that_waited_too_long_stays_here(monkeypatch: pytest.Mo
         return None
 
     stage.log._trouble = trouble
-    await stage.play()
+    await stage.open()
+    pumping = asyncio.create_task(pump(stage.messages, stage.inbox, stage.clock))
+    await stage.runner.run()
+    await pumping
+    await stage.runner.close("stage-1", START)
     late = {each.order_id for each in slow[0].turn.decisions if isinstance(each, PlaceOrder)}
     sent = {each.order_id for each in stage.sent if isinstance(each, PlaceOrder)}
     assert late
@@ -559,6 +563,38 @@ async def test_a_decision_that_waited_too_long_stays_here(monkeypatch: pytest.Mo
     assert not late & sent
     told = [each for each in stage.facts if isinstance(each, OrderResolved)]
     assert {each.order_id for each in told} == late
+
+
+async def test_facts_that_waited_too_long_are_not_quoted_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process stood still while the inbox was full: of what comes, only cancels leave."""
+    stage = Stage(messages=900, clock=PacedClock(START, speed=50.0), drift_bps=0)
+    real, ahead = time.monotonic_ns, [0]
+    monkeypatch.setattr("mm.apps.runner.time.monotonic_ns", lambda: real() + ahead[0])
+    stood: list[Sealed] = []
+
+    def look(sealed: Sealed, _timing: Timing) -> None:
+        market = [fact for fact in sealed.turn.facts if isinstance(fact, BookDelta)]
+        if market and stage.engine.state.orders.live and not stood:
+            stood.append(sealed)
+            ahead[0] += 2 * SECONDS
+
+    stage.runner.on_turn.append(look)
+    await stage.play()
+    after = stage.turns[stage.turns.index(stood[0]) + 1 :]
+    stale = [each for each in after if any(isinstance(x, BookDelta) for x in each.turn.facts)]
+    decided = {
+        each.order_id
+        for sealed in stale
+        for each in sealed.turn.decisions
+        if isinstance(each, PlaceOrder | AmendOrder)
+    }
+    assert decided
+    last = stage.trace[stage.trace.index(stood[0]) + 1 :]
+    assert not decided & {each.order_id for each in last if isinstance(each, PlaceOrder)}
+    assert decided == {each.order_id for each in stage.facts if isinstance(each, OrderResolved)}
+    assert [each for each in last if isinstance(each, CANCELS)]
 
 
 async def test_a_long_account_report_takes_several_turns() -> None:
