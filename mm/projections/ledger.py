@@ -21,6 +21,12 @@ from mm.projections.base import Routes
 from mm.projections.position import Position, evolve, unit, unrealised
 
 FILLS_REMEMBERED_MAX: Final = 50_000
+"""Fills remembered of each instrument in each wallet: one told again later than that counts twice.
+
+A venue repeats what it told around a break of the line: REST is asked for what came after the last
+fill that we heard of, a page of at most some thousand. Fills of other instruments or wallets push
+none out.
+"""
 PAYMENTS_REMEMBERED_MAX: Final = 10_000
 ZERO: Final = Decimal(0)
 
@@ -59,7 +65,8 @@ class Pnl(msgspec.Struct, frozen=True):
 
 
 Key = tuple[str, InstrumentId, str]
-FillKey = tuple[str, InstrumentId, int, str]
+Owner = tuple[str, InstrumentId]
+FillKey = tuple[int, str]
 PaymentKey = tuple[str, InstrumentId, str, str, Nanos]
 
 
@@ -74,14 +81,15 @@ class Ledger:
         self.instruments: dict[InstrumentId, InstrumentDefined] = {}
         self.marks: dict[InstrumentId, Decimal] = {}
         self.funding_rates: dict[InstrumentId, tuple[Decimal, int]] = {}
-        self._seen: OrderedDict[FillKey, None] = OrderedDict()
+        self._seen: dict[Owner, OrderedDict[FillKey, None]] = {}
         self._paid: OrderedDict[PaymentKey, None] = OrderedDict()
         self._net: dict[InstrumentId, int] = {}
         self.duplicates = 0
 
     def is_repeated(self, fill: OrderFilled) -> bool:
         """Whether this very fill was booked before; without an id it is booked whenever told."""
-        return bool(fill.fill_id) and _fill_key(fill) in self._seen
+        seen = self._seen.get((fill.wallet, fill.instrument), ())
+        return bool(fill.fill_id) and _fill_key(fill) in seen
 
     def net(self, instrument: InstrumentId) -> Lots:
         """Signed lots over all wallets and strategies."""
@@ -143,7 +151,8 @@ class Ledger:
 
     def _filled(self, event: OrderFilled, _at: Nanos) -> None:
         assert event.instrument in self.instruments, f"fill of an undefined instrument: {event}"
-        _remember(self._seen, _fill_key(event), FILLS_REMEMBERED_MAX)
+        seen = self._seen.setdefault((event.wallet, event.instrument), OrderedDict())
+        _remember(seen, _fill_key(event), FILLS_REMEMBERED_MAX)
         kind = self.instruments[event.instrument].kind
         account = self._made(event.wallet, event.instrument, event.strategy)
         account.position = evolve(account.position, event, kind)
@@ -215,7 +224,7 @@ class Ledger:
             [msgspec.to_builtins(each) for each in self.instruments.values()],
             list(self.marks.items()),
             [(key, *value) for key, value in self.funding_rates.items()],
-            [list(key) for key in self._seen],
+            [(*owner, list(seen)) for owner, seen in self._seen.items()],
             [list(key) for key in self._paid],
             self.duplicates,
         )
@@ -237,12 +246,15 @@ class Ledger:
         self.instruments = {each.instrument: each for each in defined}
         self.marks = {key: Decimal(text) for key, text in marks}
         self.funding_rates = {key: (Decimal(rate), due) for key, rate, due in rates}
-        self._seen = OrderedDict((tuple(key), None) for key in seen)
+        self._seen = {
+            (wallet, number): OrderedDict((tuple(key), None) for key in keys)
+            for wallet, number, keys in seen
+        }
         self._paid = OrderedDict((tuple(key), None) for key in paid)
 
 
 def _fill_key(fill: OrderFilled) -> FillKey:
-    return (fill.wallet, fill.instrument, int(fill.side), fill.fill_id)
+    return (int(fill.side), fill.fill_id)
 
 
 def _remember(memory: OrderedDict[Any, None], key: Any, most: int) -> None:

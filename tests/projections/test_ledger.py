@@ -187,6 +187,22 @@ def test_the_memory_of_fills_and_payments_is_bounded(monkeypatch: pytest.MonkeyP
     assert state.ledger.accounts[KEY].funding == {"USDT": Decimal(3)}
 
 
+def test_the_fills_of_others_push_none_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory is that of one instrument in one wallet, and a snapshot keeps it."""
+    monkeypatch.setattr(module, "FILLS_REMEMBERED_MAX", 2)
+    other = InstrumentId(1)
+    state = given(filled("a", BUY, 100, 1), instrument(instrument=other, symbol="OTHER"))
+    for name in "bcd":
+        when(state, filled(name, BUY, 100, 1, instrument=other))
+        when(state, filled(name, BUY, 100, 1, wallet="second"))
+    assert state.ledger.net(BTC) == 4
+    restored = State()
+    restored.ledger.load(msgspec.msgpack.decode(pack(state.ledger.dump())))
+    for each in (state, restored):
+        when(each, filled("a", BUY, 100, 1))
+        assert (each.ledger.net(BTC), each.ledger.duplicates) == (4, 1)
+
+
 def test_funding_told_twice_counts_once() -> None:
     """The venue's payment id decides, or without one the time it was due."""
     state = given(filled("a", BUY, 100, 5))
