@@ -11,7 +11,6 @@ import platform
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -32,14 +31,13 @@ from mm.errors import ConfigError, SessionError, TradingStopped
 from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import SessionStarted, TradingRearmed
-from mm.events.units import SECONDS, InstrumentId, Lots, Nanos, TurnNumber
+from mm.events.units import SECONDS, Nanos, TurnNumber
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Feed
 from mm.gateways.paper import PaperGateway
 from mm.gateways.recorded import RecordedFeed, SyntheticFeed
 from mm.log.base import Log
 from mm.projections.ledger import Ledger
-from mm.projections.position import Position
 
 STEP: Final = Nanos(1)
 
@@ -191,7 +189,7 @@ def left_behind(engine: Engine, wallet: str, at: Nanos) -> list[BalanceReported 
     """What the log says is in a wallet, however the sessions before ended.
 
     Balances are the last ones told, which come with each fill and payment that moved them.
-    Positions are the sum of the fills; see `position_of` for what they cost.
+    Positions are what all fills of the wallet net to, whoever asked for them, at the venue's cost.
     """
     reports: list[BalanceReported | PositionReported] = [
         BalanceReported(
@@ -201,13 +199,11 @@ def left_behind(engine: Engine, wallet: str, at: Nanos) -> list[BalanceReported 
         if owner == wallet
     ]
     ledger = engine.state.ledger
-    held: dict[InstrumentId, list[Position]] = {}
-    for (owner, number, _), account in ledger.accounts.items():
-        if owner == wallet:
-            held.setdefault(number, []).append(account.position)
-    for number, positions in held.items():
+    for (owner, number), position in ledger.netted.items():
+        if owner != wallet:
+            continue
         instrument = ledger.instruments[number]
-        size, entry = position_of(positions, instrument)
+        size, entry = position.net, position.entry(instrument.kind) * instrument.tick_size
         if size:
             reports.append(
                 PositionReported(
@@ -220,17 +216,6 @@ def left_behind(engine: Engine, wallet: str, at: Nanos) -> list[BalanceReported 
                 )
             )
     return reports
-
-
-def position_of(strategies: list[Position], instrument: InstrumentDefined) -> tuple[Lots, Decimal]:
-    """Size and entry price of the one position that strategies hold together in a wallet.
-
-    The entry is the average of those on its side: the others have closed a part of it.
-    """
-    net = Lots(sum(each.net for each in strategies))
-    same = [each for each in strategies if each.net * net > 0]
-    size, cost = Lots(sum(each.net for each in same)), sum(each.cost for each in same)
-    return net, Position(size, cost).entry(instrument.kind) * instrument.tick_size
 
 
 class Session:

@@ -71,13 +71,18 @@ PaymentKey = tuple[str, InstrumentId, str, str, Nanos]
 
 
 class Ledger:
-    """Accounts by (wallet, instrument, strategy), instruments, and marks."""
+    """Accounts by (wallet, instrument, strategy), instruments, and marks.
+
+    `netted` is the one position that a venue makes of all strategies of a wallet, by its own
+    average cost: what one closes of another's is realised there, and in no account.
+    """
 
     name: Final = "ledger"
 
     def __init__(self) -> None:
         """Start empty."""
         self.accounts: dict[Key, Account] = {}
+        self.netted: dict[Owner, Position] = {}
         self.instruments: dict[InstrumentId, InstrumentDefined] = {}
         self.marks: dict[InstrumentId, Decimal] = {}
         self.funding_rates: dict[InstrumentId, tuple[Decimal, int]] = {}
@@ -151,11 +156,13 @@ class Ledger:
 
     def _filled(self, event: OrderFilled, _at: Nanos) -> None:
         assert event.instrument in self.instruments, f"fill of an undefined instrument: {event}"
-        seen = self._seen.setdefault((event.wallet, event.instrument), OrderedDict())
+        owner = (event.wallet, event.instrument)
+        seen = self._seen.setdefault(owner, OrderedDict())
         _remember(seen, _fill_key(event), FILLS_REMEMBERED_MAX)
         kind = self.instruments[event.instrument].kind
         account = self._made(event.wallet, event.instrument, event.strategy)
         account.position = evolve(account.position, event, kind)
+        self.netted[owner] = evolve(self.netted.get(owner, Position()), event, kind)
         self._net[event.instrument] = self.net(event.instrument) + event.side * event.size
         account.fees[event.fee_asset] = EXACT.add(
             account.fees.get(event.fee_asset, ZERO), event.fee
@@ -203,8 +210,7 @@ class Ledger:
         """Accounts, definitions, marks and the fills remembered."""
         accounts = []
         for key, account in self.accounts.items():
-            position = account.position
-            exact = [str(position.net), str(position.cost), str(position.realised)]
+            exact = _exact(account.position)
             volume = [str(account.bought), str(account.sold)]
             values = [str(account.bought_value), str(account.sold_value)]
             counts = [account.fills, account.maker_fills]
@@ -221,6 +227,7 @@ class Ledger:
             )
         return (
             accounts,
+            [(*owner, _exact(position)) for owner, position in self.netted.items()],
             [msgspec.to_builtins(each) for each in self.instruments.values()],
             list(self.marks.items()),
             [(key, *value) for key, value in self.funding_rates.items()],
@@ -231,17 +238,18 @@ class Ledger:
 
     def load(self, dumped: Any) -> None:
         """Restore what `dump` gave."""
-        accounts, instruments, marks, rates, seen, paid, self.duplicates = dumped
+        accounts, netted, instruments, marks, rates, seen, paid, self.duplicates = dumped
         self.accounts, self._net = {}, {}
         for key, exact, fees, funding, volume, values, counts in accounts:
             account = self._made(*key)
-            account.position = Position(Lots(int(exact[0])), int(exact[1]), int(exact[2]))
+            account.position = _position(exact)
             account.fees = {asset: Decimal(text) for asset, text in fees.items()}
             account.funding = {asset: Decimal(text) for asset, text in funding.items()}
             account.bought, account.sold = map(int, volume)
             account.bought_value, account.sold_value = map(int, values)
             account.fills, account.maker_fills = counts
             self._net[key[1]] = self.net(key[1]) + account.position.net
+        self.netted = {(wallet, number): _position(exact) for wallet, number, exact in netted}
         defined = [msgspec.convert(plain, InstrumentDefined) for plain in instruments]
         self.instruments = {each.instrument: each for each in defined}
         self.marks = {key: Decimal(text) for key, text in marks}
@@ -251,6 +259,16 @@ class Ledger:
             for wallet, number, keys in seen
         }
         self._paid = OrderedDict((tuple(key), None) for key in paid)
+
+
+def _exact(position: Position) -> list[str]:
+    """As text: these integers may be larger than any that a snapshot's format has."""
+    return [str(position.net), str(position.cost), str(position.realised)]
+
+
+def _position(exact: list[str]) -> Position:
+    net, cost, realised = map(int, exact)
+    return Position(Lots(net), cost, realised)
 
 
 def _fill_key(fill: OrderFilled) -> FillKey:

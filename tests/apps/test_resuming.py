@@ -9,23 +9,22 @@ import pytest
 
 from mm.apps.config import build
 from mm.apps.inbox import whole
-from mm.apps.session import Session, check_known, left_behind, position_of, recover
+from mm.apps.session import Session, check_known, left_behind, recover
 from mm.engine.core import Engine
 from mm.errors import SessionError
 from mm.events.account import AccountReconciled, BalanceReported, FundingPaid, PositionReported
-from mm.events.instrument import ContractKind, InstrumentDefined
+from mm.events.instrument import InstrumentDefined
 from mm.events.orders import OrderFilled
 from mm.events.session import NoteTaken, SessionEnded, SessionStarted
 from mm.events.turn import TURN_FACTS_MAX
-from mm.events.units import Lots, Nanos, Side
+from mm.events.units import Nanos
 from mm.gateways.paper import PaperGateway
 from mm.log.memory import MemoryLog
 from mm.projections.ledger import Ledger
-from mm.projections.position import Position, evolve
 from mm.sim.account import Account
 from mm.sim.settings import PaperSettings
 from tests.apps.stage import Stage, plain
-from tests.build import BUY, SELL, START, acked, filled, instrument
+from tests.build import BUY, START, acked, filled, instrument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -225,28 +224,6 @@ def test_balances_alone_are_taken_as_they_fit() -> None:
     """More than a turn takes, without a cause among them: nothing waits for ever."""
     told = [balance(str(number)) for number in range(5)]
     assert [whole(told, room) for room in (0, 2, 5, 9)] == [0, 2, 5, 5]
-
-
-def held(side: Side, price: int, size: int, kind: ContractKind) -> Position:
-    """The position of a strategy with one fill."""
-    return evolve(Position(), filled("a", side, price, size), kind)
-
-
-@pytest.mark.parametrize("kind", [ContractKind.LINEAR, ContractKind.INVERSE])
-def test_a_wallet_holds_what_its_strategies_hold_together(kind: ContractKind) -> None:
-    """Two in one instrument are one position: the net, at the cost of those on its side."""
-    defined = instrument(kind=kind, tick_size=Decimal(1))
-    long, more, short = (
-        held(BUY, 100, 6, kind),
-        held(BUY, 400, 6, kind),
-        held(SELL, 300, 8, kind),
-    )
-    size, entry = position_of([long, short], defined)
-    assert (size, round(entry, 9)) == (Lots(-2), Decimal(300))
-    size, entry = position_of([long, more, short], defined)
-    mean = Decimal(160) if kind is ContractKind.INVERSE else Decimal(250)
-    assert (size, round(entry, 9)) == (Lots(4), mean)
-    assert position_of([long, held(SELL, 300, 6, kind)], defined) == (Lots(0), Decimal(0))
 
 
 def test_an_id_of_the_log_keeps_its_instrument() -> None:
