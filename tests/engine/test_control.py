@@ -236,7 +236,8 @@ def test_an_order_of_nobody_that_was_in_doubt_is_canceled_when_it_is_found() -> 
 def test_more_orders_of_nobody_than_fit_a_turn_are_canceled_in_the_next() -> None:
     """All of them go."""
     wide = {"open_orders_max": 1_000, "messages_per_second_max": 10_000, "position_max": "10"}
-    session = Session(plain({"m1": {"levels": 20}, "m2": {"levels": 20}}, **wide)).quotes()
+    deep = {"levels": 20, "position_max": "1"}
+    session = Session(plain({"m1": deep, "m2": deep}, **wide)).quotes()
     while session.outcome.decisions:
         session.hears(printed(1, 1))
     assert len(session.live()) == 80

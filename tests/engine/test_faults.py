@@ -135,7 +135,7 @@ def test_an_order_nobody_quotes_for_is_canceled_too() -> None:
     eth = InstrumentId(1)
     session = Session(plain({"maker": {"instrument": "paper:BTCUSDT"}}))
     session.starts(instrument(), instrument(instrument=eth, symbol="ETHUSDT"))
-    session.engine.state.orders.load(([_order("x", eth)], [], [1, 0, 0]))
+    session.engine.state.orders.load(([_order("x", eth)], [], [1, 0, 0], []))
     employ(session.engine, "maker", Broken(ZeroDivisionError))
     session.hears(quote(9_999, 10_001), reconciled())
     assert [each.instrument for each in session.decided(CancelAll)] == [BTC, eth]
@@ -143,7 +143,7 @@ def test_an_order_nobody_quotes_for_is_canceled_too() -> None:
 
 def _order(name: str, of: InstrumentId) -> object:
     session = Session().quotes()
-    live, _, _ = session.engine.state.orders.dump()
+    live, *_ = session.engine.state.orders.dump()
     return {**live[0], "order_id": name, "instrument": of}
 
 

@@ -55,7 +55,7 @@ def changed(name: str, new: str) -> ParameterChanged:
 
 def test_what_does_not_fit_is_decided_in_the_next_turns() -> None:
     """A turn takes so many decisions; nothing is forgotten, nothing sent twice."""
-    makers = {f"m{n}": {"levels": 20} for n in range(4)}
+    makers = {f"m{n}": {"levels": 20, "position_max": "1"} for n in range(4)}
     wide = {"open_orders_max": 1_000, "messages_per_second_max": 10_000, "position_max": "10"}
     session = Session(plain(makers, **wide)).quotes()
     assert len(session.outcome.decisions) == DECISIONS_MAX
