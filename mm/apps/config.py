@@ -7,7 +7,6 @@ limits have no defaults. `MM_<KEY>__<KEY>=value` overrides a field (`MM_FEED__SP
 """
 
 import hashlib
-import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,7 +16,9 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from mm.apps.overrides import overridden
+from mm.apps import checking
+from mm.apps.checking import SPEED_MAX, check
+from mm.apps.overrides import overridden, source
 from mm.apps.typed import typed
 from mm.engine.settings import (
     Duration,
@@ -25,21 +26,15 @@ from mm.engine.settings import (
     LimitSettings,
     StrategySettings,
     encode_hook,
-    validate,
 )
 from mm.errors import ConfigError
 from mm.events.instrument import ContractKind
-from mm.events.units import INT64_MAX, MILLIS, SECONDS
+from mm.events.units import SECONDS
 from mm.log.writer import AppendLimits
 from mm.sim.settings import PRESETS, Latency, PaperSettings
-from mm.sim.settings import validate as validate_paper
 from mm.sim.synthetic import SyntheticSettings
 
-SPEED_MAX: Final = "max"
-SPEED_LEAST: Final = 0.001
-SPEED_MOST: Final = 1_000_000.0
-HOUR: Final = 3600 * SECONDS
-YEAR: Final = 366 * 24 * HOUR
+YEAR: Final = checking.YEAR
 
 
 class RecordingFeedConfig(
@@ -223,11 +218,14 @@ def build(
     values, variables = overridden(plain, environment, Config)
     for dotted, value in overrides.items():
         _set(values, dotted.split("."), value)
-    if variables:
-        where = f"{where}, overridden by {', '.join(variables)}"
+        variables = {name: key for name, key in variables.items() if key != dotted}
     _word_speed(values.get("feed"))
-    config: Config = typed(values, Config, where)
-    _check(config, where)
+    try:
+        config: Config = typed(values, Config)
+        check(config)
+    except ConfigError as error:
+        where = source(error.where, where, variables)
+        raise ConfigError(error.what, where=where, remedy=error.remedy) from error
     return config
 
 
@@ -249,85 +247,3 @@ def _word_speed(feed: Any) -> None:
     speed = feed.get("speed") if isinstance(feed, dict) else None
     if isinstance(speed, int | float) and not isinstance(speed, bool):
         feed["speed"] = str(speed)
-
-
-def _check(config: Config, where: str) -> None:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", config.desk):
-        raise ConfigError(
-            f"desk {config.desk!r} cannot name a stream",
-            where=where,
-            remedy="use 1 to 32 lower-case letters, digits or '-'",
-        )
-    _check_speed(config.feed.speed, where)
-    if config.paper.latency not in PRESETS:
-        raise ConfigError(
-            f"paper.latency = {config.paper.latency!r} is no preset",
-            where=where,
-            remedy=f"use one of {', '.join(PRESETS)}, or give entry and response",
-        )
-    validate_paper(config.paper.settings)
-    for field, least, value, most in _bounded(config):
-        if not least <= value <= most:
-            raise ConfigError(
-                f"{field} = {value} is not within {least} to {most}",
-                where=where,
-                remedy="correct it",
-            )
-    validate(config.engine)
-    _check_sizes(config, where)
-    _check_wallets(config, where)
-
-
-def _check_wallets(config: Config, where: str) -> None:
-    """The simulated venue has one account, and rejects every order of another."""
-    for name, strategy in config.strategies.items():
-        if strategy.wallet != config.paper.wallet:
-            raise ConfigError(
-                f"strategies.{name}.wallet = {strategy.wallet!r} is not "
-                f"paper.wallet = {config.paper.wallet!r}: the venue would reject its every order",
-                where=where,
-                remedy="give both the same name",
-            )
-
-
-def _check_sizes(config: Config, where: str) -> None:
-    """Refuse a maker that could never trade: risk would refuse every order of it."""
-    for name, strategy in config.strategies.items():
-        most = config.limits[strategy.instrument].order_size_max
-        if strategy.order_size > most:
-            raise ConfigError(
-                f"strategies.{name}.order_size = {strategy.order_size}, and no order may be larger "
-                f"than {most}",
-                where=where,
-                remedy=f'make it smaller, or raise limits."{strategy.instrument}".order_size_max',
-            )
-
-
-def _check_speed(text: str, where: str) -> None:
-    try:
-        right = text == SPEED_MAX or SPEED_LEAST <= float(text) <= SPEED_MOST
-    except ValueError:
-        right = False
-    if not right:
-        raise ConfigError(
-            f"feed.speed = {text!r} is no speed",
-            where=where,
-            remedy=f"write a number from {SPEED_LEAST:g} to {SPEED_MOST:,g}, or max",
-        )
-
-
-def _bounded(config: Config) -> list[tuple[str, int, int, int]]:
-    """Whole numbers and durations (in nanoseconds), with the least and most one can mean."""
-    paper = config.paper.settings
-    market = config.feed.market if isinstance(config.feed, SyntheticFeedConfig) else MarketConfig()
-    return [
-        ("seed", 0, config.seed, INT64_MAX),
-        ("duration", 0, config.duration.nanos, YEAR),
-        ("status_every", 100 * MILLIS, config.status_every.nanos, YEAR),
-        ("log.ack_timeout", MILLIS, config.log.ack_timeout.nanos, HOUR),
-        ("log.append_timeout", MILLIS, config.log.append_timeout.nanos, HOUR),
-        ("paper.entry", 0, paper.entry.most, HOUR),
-        ("paper.response", 0, paper.response.most, HOUR),
-        ("feed.market.funding_interval", 0, market.funding_interval.nanos, YEAR),
-        ("paper.open_orders_max", 1, paper.open_orders_max, 100_000),
-    ]

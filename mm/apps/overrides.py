@@ -19,24 +19,37 @@ from mm.errors import ConfigError
 PREFIX: Final = "MM_"
 RESERVED: Final = ("MM_RECORDINGS", "MM_DATA", "MM_SESSION", "MM_CACHE")
 DOT: Final = "__"
+AND: Final = " and "
+"""Between the keys that an error is about."""
 WHERE: Final = "the environment"
 REMEDY: Final = "correct the variable's name, or unset it; docs/config.md lists every key"
 Table = dict[str, Any]
 
 
-def overridden(plain: Table, environment: Mapping[str, str], kind: Any) -> tuple[Table, list[str]]:
-    """A copy of a config's plain values with the environment's, and the variables that set them.
+def overridden(
+    plain: Table, environment: Mapping[str, str], kind: Any
+) -> tuple[Table, dict[str, str]]:
+    """A copy of a config's plain values with the environment's, and each variable with its key.
 
     `kind` is the struct that the values will become; raises `ConfigError` naming the variable.
     """
     values = _copied(plain)
-    variables = [
-        name for name in sorted(environment) if name.startswith(PREFIX) and name not in RESERVED
-    ]
-    for name in variables:
-        table, key = Variable(name, values, kind).place()
-        table[key] = environment[name]
+    variables: dict[str, str] = {}
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in RESERVED:
+            variable = Variable(name, values, kind)
+            table, key = variable.place()
+            table[key] = environment[name]
+            variables[name] = variable.key
     return values, variables
+
+
+def source(keys: str, file: str, variables: Mapping[str, str]) -> str:
+    """Where keys (joined by `AND`) have their values from: the file, and variables that set any."""
+    wanted = {key.replace('"', "") for key in keys.split(AND)}
+    names = [name for name, key in variables.items() if key in wanted]
+    found = f"{file}, {keys}" if keys else file
+    return f"{found}, overridden by {', '.join(names)}" if names else found
 
 
 def _copied(value: Any) -> Any:
@@ -53,6 +66,11 @@ class Variable:
         self._values = values
         self._kind = kind
         self._path: list[str] = []
+
+    @property
+    def key(self) -> str:
+        """The dotted key that it means, once it has a place."""
+        return self._dotted()
 
     def place(self) -> tuple[Table, str]:
         """The table, made where the file has none, and the key in it; raises `ConfigError`."""

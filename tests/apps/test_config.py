@@ -173,3 +173,37 @@ def test_a_variable_with_two_meanings_is_refused() -> None:
 def test_a_wrong_value_names_its_variable() -> None:
     """The file is not to blame for it."""
     assert "overridden by MM_SEED" in refused({"MM_SEED": "many"})
+    assert "test, seed, overridden by MM_SEED" in refused({"MM_SEED": "-1"})
+
+
+def test_only_the_variable_that_set_the_key_is_named() -> None:
+    """Not every variable that is set: they would be suspected in vain."""
+    given = {"MM_DESK": "other", "MM_STRATEGIES__MAKER__LEVELS": "0"}
+    said = refused(given)
+    assert "test, strategies.maker.levels, overridden by MM_STRATEGIES__MAKER__LEVELS" in said
+    assert "MM_DESK" not in said
+    said = refused({"MM_DESK": "other", "MM_STRATEGIES__MAKER__LEVELS": "x"})
+    assert "at `$.strategies.maker.levels`" in said
+    assert "overridden by MM_STRATEGIES__MAKER__LEVELS" in said
+    limit = {"MM_LIMITS__SYNTHETIC_BTC_USDT__ORDER_SIZE_MAX": "0.00001"}
+    assert f"overridden by {next(iter(limit))}" in refused(limit)
+    assert "overridden" not in refused({"MM_DESK": "other"}, seed="many")
+
+
+def test_a_missing_limit_names_its_instrument() -> None:
+    """The one that lacks it, not the one beside it that is whole."""
+    some = {key: value for key, value in LIMITS.items() if key != "position_max"}
+    said = refused({}, limits={BTC: LIMITS, BINANCE: some})
+    assert f'missing required field `position_max` - at `$.limits."{BINANCE}"`' in said
+    assert f'test, limits."{BINANCE}"' in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("BTCUSDT", BINANCE), ("binance_usdm:BTCUSD", BINANCE), ("ETHUSDT", "")]
+)
+def test_an_instrument_without_its_venue_is_guessed(wrong: str, near: str) -> None:
+    """The limits have the full name; one that is nothing like it is not suggested."""
+    limits = {BINANCE: LIMITS}
+    said = refused({}, strategies={"maker": {**MAKER, "instrument": wrong}}, limits=limits)
+    assert (f"did you mean {near}?" in said) == bool(near)
+    assert f"no limits for {wrong}" in said

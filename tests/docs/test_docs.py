@@ -21,6 +21,7 @@ from typer.main import get_command
 
 from docs import make_events
 from mm.apps import config as configs
+from mm.apps.checking import bounded
 from mm.apps.cli.main import COMMANDS, UNREAD
 from mm.apps.config import Config
 from mm.apps.overrides import RESERVED
@@ -164,7 +165,7 @@ CALLS: Final = [call for page in PAGES for call in calls(page)]
 
 def test_bounds_of_the_rest_are_on_the_page() -> None:
     """The bounds that a config is held against stand in the rows of their keys."""
-    for name, least, _, most in configs._bounded(built(plain_example("toml"))):
+    for name, least, _, most in bounded(built(plain_example("toml"))):
         timed = name not in {"seed", "paper.open_orders_max"}
         span = f"{worded(least, timed=timed)} to {worded(most, timed=timed)}"
         assert told()[name][2] == span, name
