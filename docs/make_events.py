@@ -50,9 +50,13 @@ Every kind of event that may stand on a log. This page is made by `docs/make_eve
 structs in `mm/events/`; `make test` compares the two.
 
 An event is stored as a MessagePack array: its tag, then its fields in the order shown here. A tag
-is never renamed or reused; a field is only added, at the end and with a default. Facts are what was
-heard, decisions what the engine concluded. A turn that holds nothing but market facts and timers
-stands under the market subject, every other turn under the orders subject (see
+is never renamed or reused; a field is only added, at the end, with a default and under a new
+version. The version stands in every turn. A reader ignores what is surplus in an array, so that
+within one version a new field would be lost on an older mm without a word; a turn of a later
+version it refuses (`NewerVersion`). `tests/golden/fields.json` pins the fields of each version.
+
+Facts are what was heard, decisions what the engine concluded. A turn that holds nothing but market
+facts and timers stands under the market subject, every other turn under the orders subject (see
 [the log](log.md)).
 
 | unit | on the log |

@@ -3,6 +3,8 @@
 The version stands in the second byte of every payload. Older versions are lifted step by step to
 the current one; a newer one stops with `NewerVersion`, an unknown tag with `UnknownTag`, anything
 else that cannot be read with `DecodeError`. Golden logs of every release must decode for ever.
+A new field, even one with a default, is a new version: readers ignore what is surplus in an array,
+and an older mm would lose it without a word.
 """
 
 import hashlib
