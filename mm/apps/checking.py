@@ -68,7 +68,7 @@ def _check_instruments(config: Config) -> None:
             raise ConfigError(
                 f"no limits for {wanted}; did you mean {near[0]}?",
                 where=f"strategies.{name}.instrument",
-                remedy=f'write instrument = "{near[0]}", or set limits."{wanted}"',
+                remedy=f'write instrument = "{near[0]}", or set every limit of limits."{wanted}"',
             )
 
 
