@@ -20,7 +20,7 @@ from nats.aio.client import Client
 
 from mm.apps.config import LogConfig
 from mm.apps.sessions import DeskFiles, is_archive
-from mm.errors import LogDamaged, SessionError, TailLost
+from mm.errors import LogDamaged, SessionError, StoreLocked, TailLost
 from mm.events.units import TurnNumber
 from mm.log import access, kept, streams
 from mm.log.archive import Archive
@@ -35,6 +35,10 @@ from mm.log.view import LogView
 LINK: Final = LinkOptions()
 RESTARTS_MAX: Final = 5
 """Deaths of the embedded server that one session survives."""
+ANOTHER_DESK: Final = (
+    "wait for it to end, or stop it; or be another desk: `desk = …` in the config, MM_DESK, "
+    "or another directory of desks with --data"
+)
 
 
 @asynccontextmanager
@@ -61,7 +65,7 @@ async def desk_log(desk: str, files: DeskFiles, config: LogConfig) -> AsyncItera
     own = msgspec.structs.replace(
         options, store=files.store, on_whole=partial(kept.drop, files.store)
     )
-    with pointing_to_copy(files.store):
+    with naming_desk(files.store), pointing_to_copy(files.store):
         async with (
             EmbeddedServer(files.store, sync=config.sync) as server,
             _kept_alive(server),
@@ -69,6 +73,17 @@ async def desk_log(desk: str, files: DeskFiles, config: LogConfig) -> AsyncItera
         ):
             log.note(server.note)
             yield log
+
+
+@contextlib.contextmanager
+def naming_desk(store: Path) -> Iterator[None]:
+    """Where another process has this store, say how to have another desk: no option names one."""
+    try:
+        yield
+    except StoreLocked as error:
+        if error.where != str(store.absolute()):
+            raise
+        raise StoreLocked(error.what, where=error.where, remedy=ANOTHER_DESK) from error
 
 
 @contextlib.contextmanager

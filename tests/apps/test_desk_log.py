@@ -10,7 +10,7 @@ from mm.apps.config import LogConfig
 from mm.apps.logs import desk_log
 from mm.apps.session import recover
 from mm.apps.sessions import DeskFiles
-from mm.errors import LogDamaged
+from mm.errors import LogDamaged, StoreLocked
 from mm.log import kept
 from mm.log.server import EmbeddedServer
 from tests.log.test_damage import blocks, flip
@@ -22,6 +22,18 @@ async def test_the_writer_looks_at_the_disk_of_its_own_server(tmp_path: Path) ->
     files = DeskFiles(tmp_path / "desk")
     async with desk_log("desk", files, LogConfig()) as log:
         assert log._writer._store == files.store
+
+
+async def test_a_desk_in_use_says_how_to_have_another(tmp_path: Path) -> None:
+    """By what there is for it: a key, a variable, an option."""
+    files = DeskFiles(tmp_path / "desk")
+    async with EmbeddedServer(files.store):
+        with pytest.raises(StoreLocked, match=str(os.getpid())) as told:
+            async with desk_log("desk", files, LogConfig()):
+                pass
+    for way in ("`desk = …`", "MM_DESK", "--data"):
+        assert way in told.value.remedy
+    assert told.value.where == str(files.store)
 
 
 async def test_damage_is_told_with_the_place_of_the_copy(tmp_path: Path) -> None:
