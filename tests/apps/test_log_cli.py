@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from mm.apps import finding
+from mm.apps.cli import output
 from mm.apps.sessions import DeskFiles
 from mm.apps.tally import percentile
 from mm.events.base import MarketEvent
@@ -258,6 +259,32 @@ def test_show_is_one_line_an_event(mm: Cli, data: Path) -> None:
     assert first.endswith(f"because of #{record.event.cause}")  # type: ignore[union-attr]
     assert " SELL " in second
     assert "go on with --from" in mm.err
+
+
+def test_the_smaller_of_last_and_limit_counts(mm: Cli, data: Path) -> None:
+    """Of the last three at most one: the last."""
+    shown = ("log", "show", "whole", "--data", data, "--last")
+    assert numbers(mm.json(*shown, 3, "--limit", 1)) == [len(RECORDS)]
+    assert len(mm.json(*shown, 2, "--limit", 50)) == 2
+    assert len(mm.json(*shown, 120)) == min(120, len(RECORDS))
+
+
+def test_on_a_terminal_an_event_is_one_line(
+    mm: Cli, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut at its width; without what the order id says already, under the day it was."""
+    shown = ("log", "show", "whole", "--data", data, "--kind", "order.*")
+    monkeypatch.setattr(output.out, "_force_terminal", True)
+    monkeypatch.setattr(output.out, "_color_system", None)
+    for width in (80, 200):
+        monkeypatch.setattr(output.out, "_width", width)
+        day, *lines = mm(*shown).splitlines()
+        assert day == "2023-11-14 (UTC)"
+        assert all(line.split()[0].startswith("#") for line in lines)
+        assert max(map(len, lines)) <= width
+        assert any(line.endswith("…") for line in lines) == (width == 80)
+        assert "strategy=" not in "".join(lines)
+    assert "fill_id=" not in next(line for line in lines if "order.filled" in line)
 
 
 def test_show_goes_on_where_it_stopped(mm: Cli, data: Path) -> None:

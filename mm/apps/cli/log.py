@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mm.apps.cli.output import emit_json, emit_json_line, err, flush, progress, write
+from mm.apps.cli.output import emit_json, emit_json_line, err, flush, progress
 from mm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -148,7 +148,10 @@ def show(  # noqa: PLR0917  Typer passes options by name.
     kind: Kinds = None,
     symbol: Symbol = "",
     order: Annotated[str, typer.Option(help="Only what concerns this order id.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Stop after so many events.")] = LIMIT,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"So many events at most; without --last {LIMIT}."),
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -157,7 +160,10 @@ def show(  # noqa: PLR0917  Typer passes options by name.
     from mm.apps.selection import selection
 
     where, chosen = place(from_event, turn, last), selection(kind or (), symbol, order)
-    asyncio.run(_show(session, data, where, chosen, limit=last or limit, as_json=as_json))
+    if where.last is not None:
+        limit = min(where.last, limit or where.last)
+        where = place(None, None, limit)
+    asyncio.run(_show(session, data, where, chosen, limit=limit or LIMIT, as_json=as_json))
 
 
 async def _show(
@@ -169,7 +175,7 @@ async def _show(
     limit: int,
     as_json: bool,
 ) -> None:
-    from mm.apps.cli.log_lines import line
+    from mm.apps.cli.log_lines import Printer
     from mm.apps.finding import Finder
     from mm.apps.reading import closing
     from mm.apps.selection import require_symbol
@@ -179,6 +185,7 @@ async def _show(
     count, more = 0, None
     async with _opened(session, data) as reading:
         instruments = await reading.instruments()
+        printer = Printer(instruments)
         require_symbol(chosen.symbol, instruments, str(reading.path))
         with ExitStack() as bar:
             advance = bar.enter_context(progress("searching", reading.head.number))
@@ -193,7 +200,7 @@ async def _show(
                         documents.append(described(record, instruments))
                     else:
                         bar.close()  # It gives way to the first line.
-                        write(line(record, instruments))
+                        printer.tell(record)
     if as_json:
         emit_json(documents)
     elif more is not None:
@@ -242,7 +249,7 @@ def tail(
 async def _tail(
     session: str, data: Path | None, chosen: "Selection", lines: int, *, as_json: bool
 ) -> None:
-    from mm.apps.cli.log_lines import line
+    from mm.apps.cli.log_lines import Printer
     from mm.apps.finding import Finder, Place
     from mm.apps.following import Follower
     from mm.apps.reading import closing, learn
@@ -251,12 +258,13 @@ async def _tail(
 
     async with _opened(session, data) as reading:
         follower, instruments = Follower(reading), await reading.instruments()
+        printer = Printer(instruments)
 
         def told(record: Record) -> None:
             if as_json:
                 emit_json_line(described(record, instruments))
             else:
-                write(line(record, instruments))
+                printer.tell(record)
 
         with progress("searching", reading.head.number) as advance:
             finder = Finder(reading, chosen, instruments, advance)

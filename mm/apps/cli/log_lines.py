@@ -1,7 +1,8 @@
 """One event, one line: place, time, kind, then what it says, the most telling first.
 
 Fields that say nothing (defaults, empty texts) are left out, times of arrival are told as the
-distance from the turn's own time, and the cause comes last. `--json` has every field of an event.
+distance from the turn's own time, and the cause comes last. A terminal gets the brief line, cut at
+its width; a file or pipe the whole one; `--json` has every field of an event.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mm.apps.cli.output import Piece
+from mm.apps.cli.output import Piece, out, write
 from mm.apps.wording import (
     Field,
     Instruments,
@@ -38,22 +39,54 @@ TEXT_SHOWN_MAX: Final = 100
 NEAR: Final = 3_600 * 10**9
 DISTANCES: Final = frozenset({"received", "venue_time", "sent", "deadline"})
 """Times that are told as the distance from the turn, unless it is larger than `NEAR`."""
+MILLISECONDS_END: Final = len("2026-01-01 00:00:00.000")
+IDS: Final = ("fill_id", "venue_order_id")
+OWNERS: Final = ("strategy", "wallet")
 TOLD: Final = frozenset({"instrument", "side", "aggressor", "order_id", "cause"})
 """Fields that have a place of their own in the line."""
 
 
-def line(record: Record, instruments: Instruments) -> list[Piece]:
-    """The line of one event, in pieces that follow each other."""
+class Printer:
+    """Prints events, one a line; on a terminal briefly, with a line for each new day."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        """Print events of these instruments, of which more may become known."""
+        self._instruments = instruments
+        self._brief = out.is_terminal
+        self._day = ""
+
+    def tell(self, record: Record) -> None:
+        """Print one event."""
+        day = utc(record.at).partition(" ")[0]
+        if self._brief and day != self._day:
+            write([(f"{day} (UTC)", "dim")])
+            self._day = day
+        write(line(record, self._instruments, brief=self._brief))
+
+
+def line(record: Record, instruments: Instruments, *, brief: bool = False) -> list[Piece]:
+    """The line of one event, in pieces that follow each other.
+
+    A brief one has no date, turn or venue, and nothing that the order id says already.
+    """
     tag = tag_of(type(record.event))
-    place = f"#{record.number}"
-    turn = f"{record.turn}.{record.index}"
-    pieces = [
-        (f"{place:>9}  {turn:<10} {utc(record.at)}  ", "dim"),
-        (f"{tag:<18}", _style(record, tag)),
-    ]
-    for words, style in _body(record, instruments):
+    place, at = f"#{record.number}", utc(record.at)
+    if brief:
+        begin = f"{place:>8} {at[11:MILLISECONDS_END]} "
+    else:
+        turn = f"{record.turn}.{record.index}"
+        begin = f"{place:>9}  {turn:<10} {at}  "
+    pieces = [(begin, "dim"), (f"{tag:<16}" if brief else f"{tag:<18}", _style(record, tag))]
+    for words, style in _body(record, instruments, brief=brief):
         pieces += [(" ", ""), (words, style)]
     return pieces
+
+
+def _repeated(values: dict[str, Any]) -> set[str]:
+    """Fields that the order id tells: who sent it, and ids that are made of it."""
+    order_id = str(values.get("order_id") or "")
+    made = {name for name in IDS if order_id and order_id in str(values.get(name))}
+    return made | {name for name in OWNERS if str(values.get(name)) in order_id.split("_")[:2]}
 
 
 def _style(record: Record, tag: str) -> str:
@@ -66,15 +99,16 @@ def _style(record: Record, tag: str) -> str:
     return "dim" if isinstance(record.event, MarketEvent) else "yellow"
 
 
-def _body(record: Record, instruments: Instruments) -> Iterator[Piece]:
+def _body(record: Record, instruments: Instruments, *, brief: bool) -> Iterator[Piece]:
     event, instrument = record.event, instrument_of(record, instruments)
     values, about = human(event, instrument), fields(type(event))
     if "instrument" in values:
-        yield values["instrument"], "bold"
+        name = values["instrument"]
+        yield (name.rpartition(":")[2] if brief else name), "bold"
     side = values.get("side") or values.get("aggressor")
     if side:
         yield side, SIDES[side]
-    told = set(TOLD)
+    told = set(TOLD) | (_repeated(values) if brief else set())
     yield from _amounts(about, values, told)
     if order_id := values.get("order_id"):
         yield order_id, "blue"

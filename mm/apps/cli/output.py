@@ -100,9 +100,9 @@ Piece = tuple[str, str]
 
 
 def write(pieces: Sequence[Piece]) -> None:
-    """Print one line of a long listing; colours cost time, so only a terminal gets them."""
+    """Print one line of a long listing; a terminal gets colours, and no more than its width."""
     if out.is_terminal:
-        out.print(Text.assemble(*pieces))
+        out.print(Text.assemble(*pieces), no_wrap=True, overflow="ellipsis", soft_wrap=False)
     else:
         sys.stdout.write("".join([words for words, _ in pieces]) + "\n")
 
