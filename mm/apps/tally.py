@@ -57,7 +57,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole log; `seconds` is log time from the first turn to the last."""
+    """A whole log; `seconds` is log time, without the pause before each session but the first."""
 
     name: str
     sessions: int
@@ -100,13 +100,14 @@ class Tally:
         self._sizes: Counter[int] = Counter()
         self._bytes: Counter[int] = Counter()
         self._symbols: dict[InstrumentId, str] = {}
-        self._first = self._last = 0
+        self._first = self._last = self._nanos = 0
         self._sessions = 0
 
     def take(self, sealed: Sealed) -> None:
         """Count the next turn."""
         turn = sealed.turn
         self._first = self._first or turn.at
+        before, sessions = self._last or turn.at, self._sessions
         self._last = turn.at
         self._sizes[turn.size] += 1
         self._bytes[len(sealed.payload)] += 1
@@ -118,6 +119,8 @@ class Tally:
             self._count(fact)
         for decision in turn.decisions:
             self._count(decision)
+        if self._sessions == sessions:
+            self._nanos += turn.at - before
 
     def _count(self, event: Event) -> None:
         if isinstance(event, InstrumentDefined):
@@ -140,7 +143,7 @@ class Tally:
         size = sum(each.bytes for each in self._subjects)
         updates = sum(each.updates for each in self._kinds.values())
         turns = sum(each.turns for each in self._subjects)
-        seconds = (self._last - self._first) / SECONDS
+        seconds = self._nanos / SECONDS
         market, orders = (_subject(each, turns, size) for each in self._subjects)
         return LogStatistics(
             name=name,

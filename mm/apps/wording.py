@@ -35,6 +35,8 @@ UNITS: Final = (
     (10**6, "ms"),
     (10**3, "µs"),
 )
+SPOKEN: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+SPOKEN_FROM: Final = 10
 
 
 class Meaning(Enum):
@@ -210,6 +212,18 @@ def duration(nanos: int) -> str:
         if abs(nanos) >= unit:
             return f"{nanos / unit:.4g}{name}"
     return f"{nanos}ns"
+
+
+def span(seconds: float) -> str:
+    """A span of time as it is spoken of: `1 min 26 s`, in its two largest units."""
+    if seconds < SPOKEN_FROM:
+        return f"{seconds:.3g} s"
+    left, words = round(seconds), []
+    for unit, name in SPOKEN:
+        if left >= unit:
+            words.append(f"{left // unit} {name}")
+        left %= unit
+    return " ".join(words[:2])
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,13 +13,16 @@ import pytest
 from mm.apps import finding
 from mm.apps.cli import output
 from mm.apps.sessions import DeskFiles
-from mm.apps.tally import percentile
+from mm.apps.tally import Tally, percentile
 from mm.events.base import MarketEvent
 from mm.events.codec import encode_event
 from mm.events.orders import OrderFilled
 from mm.events.turn import records
-from mm.events.vocabulary import tag_of
+from mm.events.units import SECONDS, Nanos
+from mm.events.vocabulary import KINDS, tag_of
+from mm.log.chain import START, advance, seal
 from tests.apps.desks import ENDED, HALTED, REARMED, Cli, archive, desk, session, stored
+from tests.strategies import example
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,15 +104,25 @@ def test_ls_tells_how_each_was_left(mm: Cli, tmp_path: Path) -> None:
 
 
 def test_ls_is_a_table_for_people(mm: Cli, data: Path) -> None:
-    """One line each, times to the second, and how much of it is archived."""
+    """One line each, times to the minute, and how much of it is archived."""
     lines = mm("log", "ls", "--data", data).splitlines()
     assert mm.code == 0
     words = {line.split()[0]: line.split()[1:] for line in lines if line.strip()}
-    assert words["whole"][:4] == ["ended", "2023-11-14", "22:13:20", "22:14:05"]
+    assert words["whole"][:4] == ["ended", "2023-11-14", "22:13", "22:14"]
     assert words["whole"][4:6] == [str(len(TURNS)), str(len(RECORDS))]
     assert words["whole"][-1] == "all"
     assert words["half"][-1] == f"{HALF / len(TURNS):.1%}"
     assert words["bare"][-1] == "none"
+
+
+def test_ls_breaks_no_time_in_two(mm: Cli, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 80 columns shows every time and number whole."""
+    monkeypatch.setattr(output.out, "_force_terminal", True)
+    monkeypatch.setattr(output.out, "_color_system", None)
+    monkeypatch.setattr(output.out, "_width", 80)
+    lines = mm("log", "ls", "--data", data).splitlines()
+    assert max(map(len, lines)) <= 80, "\n".join(lines)
+    assert sum("2023-11-14 22:1" in line for line in lines) == 4
 
 
 def test_ls_of_nothing_says_what_to_do(mm: Cli, tmp_path: Path) -> None:
@@ -138,6 +151,20 @@ def test_stats_count_every_event(mm: Cli, data: Path, name: str) -> None:
     seconds = (TURNS[-1].turn.at - TURNS[0].turn.at) / 1e9
     assert found["seconds"] == pytest.approx(seconds)
     assert found["events_per_second"] == pytest.approx(len(RECORDS) / seconds)
+
+
+def test_stats_leave_out_the_pause_between_sessions() -> None:
+    """A rate is that of the sessions, not of the night between them."""
+    tally, head = Tally(), START
+    began = example(KINDS["session.started"])
+    for at, event in ((0, began), (10, None), (3_610, began), (3_620, None)):
+        facts = [event or example(KINDS["timer"])]
+        sealed = seal(head, Nanos((1_000 + at) * SECONDS), facts, [])
+        head = advance(head, sealed)
+        tally.take(sealed)
+    found = tally.result("two")
+    assert (found.sessions, found.seconds, found.events_per_second) == (2, 20.0, 0.2)
+    assert found.last - found.first == 3_620 * SECONDS
 
 
 def test_stats_give_exact_percentiles(mm: Cli, data: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mm.apps.cli.log_lines import line
 from mm.apps.selection import selection
-from mm.apps.wording import Instruments, described, duration, human, iso, price, size, utc
+from mm.apps.wording import Instruments, described, duration, human, iso, price, size, span, utc
 from mm.events.orders import IntentRefused, Rule
 from mm.events.turn import Record
 from mm.events.units import INT64_MAX, InstrumentId, Lots, Nanos, Seq, Side, Ticks, TurnNumber
@@ -81,6 +81,18 @@ def test_times_are_utc() -> None:
 def test_durations_have_the_largest_unit(nanos: int, text: str) -> None:
     """A span of time is told in the unit that fits it."""
     assert duration(nanos) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0, "0 s"), (3.14159, "3.14 s"), (59.4, "59 s"), (59.6, "1 min"), (86, "1 min 26 s")),
+        *((3_600, "1 h"), (3_725, "1 h 2 min"), (200_000, "2 d 7 h")),
+    ],
+)
+def test_a_span_is_told_as_it_is_spoken(seconds: float, text: str) -> None:
+    """At most two units, and no decimals of a minute."""
+    assert span(seconds) == text
 
 
 def test_an_instrument_is_as_it_was_defined_then() -> None:

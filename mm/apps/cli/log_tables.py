@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mm.apps.cli.output import err, out, table
 from mm.apps.inventory import coverage
-from mm.apps.wording import duration, utc
+from mm.apps.wording import span, utc
 
 if TYPE_CHECKING:
     from mm.apps.exports import Exported
@@ -25,7 +25,9 @@ STYLES: Final = {
     "cut off": "yellow",
     "damaged": "bold red",
 }
-DAY: Final = 86_400 * 10**9
+YEAR_END, DATE_END, MINUTES_END = len("2026-"), len("2026-01-01"), len("2026-01-01 00:00")
+WIDE: Final = 96
+"""A narrower terminal has no room for what tells least: how many turns."""
 UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 KILO: Final = 1_000
 
@@ -48,8 +50,13 @@ def show_inventory(entries: list[Entry], data: Path) -> None:
         )
         for each in entries
     ]
-    columns = ("name", "state", "first (UTC)", "last", "turns", "events", "size")
-    table(str(data), (*columns, "archived"), rows)
+    columns = ("name", "state", "first (UTC)", "last", "turns", "events", "size", "archived")
+    left = columns.index("turns") if out.is_terminal and out.width < WIDE else len(columns)
+    table(
+        str(data),
+        columns[:left] + columns[left + 1 :],
+        [row[:left] + row[left + 1 :] for row in rows],
+    )
     for each in entries:
         if each.note:
             err.print(f"{each.name}: {each.note}", markup=False)
@@ -60,11 +67,13 @@ def _known(count: int | None) -> object:
 
 
 def _moment(at: int | None, beside: int | None = None) -> str:
-    """To the second; without the date where it is that of the time beside it."""
+    """To the minute; without the date or year that the time beside it has too."""
     if at is None:
         return "?"
-    text = utc(at).partition(".")[0]
-    return text[11:] if beside is not None and at // DAY == beside // DAY else text
+    text, other = utc(at)[:MINUTES_END], utc(beside)[:MINUTES_END] if beside is not None else ""
+    if text[:DATE_END] == other[:DATE_END]:
+        return text[DATE_END:].strip()
+    return text[YEAR_END:] if text[:YEAR_END] == other[:YEAR_END] else text
 
 
 def size(count: float) -> str:
@@ -78,14 +87,16 @@ def size(count: float) -> str:
 
 def show_statistics(found: LogStatistics, seconds: float) -> None:
     """The log as a whole, then every kind, the most frequent first."""
-    span = duration(found.last - found.first)
+    lasted = span(found.seconds)
+    if found.sessions > 1:
+        lasted = f"{lasted} in {found.sessions} sessions"
     rate = found.events / max(seconds, 1e-9)
     out.print(
         f"[bold]{found.name}[/]: {found.events:,} events in {found.turns:,} turns, "
         f"{size(found.bytes)}, {found.sessions} session{'' if found.sessions == 1 else 's'}"
     )
     out.print(f"  from         {utc(found.first)} UTC")
-    out.print(f"  to           {utc(found.last)} UTC  ({span})")
+    out.print(f"  to           {utc(found.last)} UTC  ({lasted})")
     out.print(
         f"  rates        {found.events_per_second:,.1f} events/s, "
         f"{found.updates_per_second:,.1f} updates/s (a level counting as one), "

@@ -119,8 +119,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         texts = [row[index].plain for row in cells]
         numeric = bool(texts) and all(map(_NUMBER.fullmatch, texts))
         justify: Literal["left", "right"] = "right" if numeric else "left"
-        least = max(map(len, texts)) if numeric else None  # Half a number is a wrong one.
-        grid.add_column(column, justify=justify, overflow="fold", min_width=least)
+        moments = bool(texts) and all(map(_MOMENT.fullmatch, texts))
+        whole = numeric or moments  # Half a number, or half a time, is a wrong one.
+        least = max(map(len, texts)) if whole else None
+        grid.add_column(column, justify=justify, overflow="fold", min_width=least, no_wrap=whole)
     for row in cells:
         grid.add_row(*row)
     wide = Terminal(highlight=False, soft_wrap=True, width=FILE_COLUMNS)
@@ -143,6 +145,8 @@ def _worded(value: object) -> str:
 
 _NUMBER: Final = re.compile(r"[-+]?[\d,.]+( ?[kMGT]?B|%)?|\?|")
 """With a unit of size or a percent sign; an unknown one counts as well."""
+
+_MOMENT: Final = re.compile(r"(([0-9]{4}-)?[0-9]{2}-[0-9]{2} )?[0-9]{2}:[0-9]{2}(:[0-9.]+)?|\?|")
 
 
 @contextmanager
