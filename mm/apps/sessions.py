@@ -78,6 +78,20 @@ def find(name: str | None, given: Path | None = None) -> Path:
     )
 
 
+def recording(name: str, given: Path | None, config: str) -> Path:
+    """What `feed.path` of a config names; raises `SessionError`, which says where it was sought."""
+    try:
+        return find(name, given)
+    except SessionError as error:
+        places = dict.fromkeys(str(path) for path in (Path(name), data_dir(given) / name))
+        raise SessionError(
+            f"feed.path = {name!r} names no recording: there is none at {' or '.join(places)}",
+            where=f"{config}, feed.path",
+            remedy="make one with `mm import` (captured files) or `mm record`, or name one that "
+            "`mm log ls` lists",
+        ) from error
+
+
 def all_sessions(given: Path | None = None) -> list[Path]:
     """Every session and recording below the data directory, by name."""
     root = data_dir(given)

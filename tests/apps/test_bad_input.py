@@ -211,7 +211,8 @@ def test_without_paper_there_is_no_venue(tmp_path: Path) -> None:
 def test_a_missing_recording_is_refused(live: Live, tmp_path: Path) -> None:
     """The feed names a recording that is not there."""
     config = written(tmp_path, 'kind = "synthetic"', 'kind = "recording"\npath = "nowhere"')
-    refused(live(config), 3, "SessionError", "'nowhere'", "mm log ls")
+    told = ("SessionError", "feed.path = 'nowhere'", "data/nowhere", "bad.toml, feed.path")
+    refused(live(config), 3, *told, "mm import", "mm record", "mm log ls")
 
 
 FILES: Final = {

@@ -19,7 +19,7 @@ from mm.apps.logs import desk_log
 from mm.apps.runner import OnTurn
 from mm.apps.screen import Screen
 from mm.apps.session import Ended, Session, precheck, recover
-from mm.apps.sessions import DeskFiles, desk_files, find
+from mm.apps.sessions import DeskFiles, desk_files, recording
 from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
 from mm.engine.core import Engine
@@ -83,7 +83,7 @@ def live(
         overrides["feed.speed"] = speed
     if seconds is not None:
         overrides["duration"] = duration_of(seconds)
-    loaded = located(configs.load(config, os.environ, overrides), data)
+    loaded = located(configs.load(config, os.environ, overrides), data, config)
     if not paper:
         raise ConfigError(
             "there is no venue adapter in this version",
@@ -107,12 +107,15 @@ def duration_of(seconds: float) -> str:
     return f"{seconds:.9f}".rstrip("0").rstrip(".") + "s"
 
 
-def located(config: Config, data: Path | None) -> Config:
+def located(config: Config, data: Path | None, file: Path) -> Config:
     """With `--data`, the feed's recording may be a name there; raises `SessionError`."""
     feed = config.feed
-    if data is None or not isinstance(feed, RecordingFeedConfig):
+    if not isinstance(feed, RecordingFeedConfig):
         return config
-    found = msgspec.structs.replace(feed, path=str(find(feed.path, data)))
+    path = recording(feed.path, data, str(file))
+    if data is None:
+        return config
+    found = msgspec.structs.replace(feed, path=str(path))
     return msgspec.structs.replace(config, feed=found)
 
 
