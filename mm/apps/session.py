@@ -40,6 +40,7 @@ from mm.log.base import Log
 from mm.projections.ledger import Ledger
 
 STEP: Final = Nanos(1)
+ANOTHER: Final = "`desk = …` in the config, or MM_DESK"
 
 
 class Recovery(msgspec.Struct, frozen=True):
@@ -103,7 +104,7 @@ def check_known(instruments: tuple[InstrumentDefined, ...], logged: Ledger) -> N
             raise SessionError(
                 f"the feed's {each.name} is not the {before.name} that this desk's log has",
                 where=f"instrument {each.instrument}",
-                remedy="choose another desk for another instrument, tick or lot",
+                remedy=f"another instrument, tick or lot takes another desk: {ANOTHER}",
             )
 
 
@@ -236,7 +237,7 @@ class Session:
             raise SessionError(
                 "the recording has nothing after where this desk's log ends",
                 where=str(getattr(config.feed, "path", "feed")),
-                remedy="choose another desk, or a longer recording",
+                remedy=f"name a longer recording, or another desk: {ANOTHER}",
             )
         start = Nanos(max(self._first.received, engine.at))
         speed = config.speed
