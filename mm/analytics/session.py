@@ -7,6 +7,8 @@ than a question. Files are compared with the manifest first, so that damage is n
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -35,6 +37,11 @@ QUESTIONS: Final = (
     duckdb.StatementType.MULTI,
 )
 TICK_SECONDS: Final = 0.1
+REMEDY: Final = "`mm query --views` lists every view with its columns"
+NEAREST_MAX: Final = 3
+NEAR: Final = 0.5
+"""How alike a name has to be to be suggested."""
+_NO_TABLE: Final = re.compile(r"Table with name (\S+) does not exist")
 LOADED_ROWS_MAX: Final = 50_000
 """Kinds of event with more rows than this are read from their files at every question."""
 
@@ -90,7 +97,7 @@ def ask(
 ) -> pa.Table:
     """Put one question; Ctrl-C ends it, `tick` is told how much of it is done, in per cent.
 
-    Raises `QueryError`, which lists the views where the one asked is none.
+    Raises `QueryError`, which names the nearest views where the one asked is none.
     """
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(_answer, connection, sql, rows_max)
@@ -112,7 +119,7 @@ def _answer(connection: Connection, sql: str, rows_max: int | None) -> pa.Table:
         limited = answer if rows_max is None else answer.limit(rows_max)
         return limited.to_arrow_table()
     except duckdb.Error as error:
-        raise QueryError(str(error).strip(), where=sql.strip(), remedy=_remedy(error)) from error
+        raise QueryError(_explained(error), where=sql.strip(), remedy=REMEDY) from error
 
 
 def _check_question(connection: Connection, sql: str) -> None:
@@ -148,11 +155,16 @@ def views(connection: Connection) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def _remedy(error: duckdb.Error) -> str:
-    if isinstance(error, duckdb.CatalogException):
-        names = {*statements(), "kinds"}
-        return f"the views are {', '.join(sorted(n for n in names if not n.startswith('_')))}"
-    return "`mm query --views` shows every view with its columns"
+def _explained(error: duckdb.Error) -> str:
+    """What DuckDB says; of a view that is none, the nearest of ours, not of its own tables."""
+    said = str(error).strip()
+    match = _NO_TABLE.search(said) if isinstance(error, duckdb.CatalogException) else None
+    if match is None:
+        return said
+    known = sorted(name for name in {*statements(), "kinds"} if not name.startswith("_"))
+    near = difflib.get_close_matches(match[1].lower(), known, n=NEAREST_MAX, cutoff=NEAR)
+    guess = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"there is no view {match[1]!r}{guess}"
 
 
 def _named(archives: Sequence[Archive]) -> dict[str, Archive]:

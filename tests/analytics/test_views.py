@@ -258,11 +258,13 @@ def test_the_connection_itself_is_locked(opened: duckdb.DuckDBPyConnection, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_view_is_answered_with_the_known(opened: duckdb.DuckDBPyConnection) -> None:
-    """The error lists the views."""
+def test_an_unknown_view_is_answered_with_the_nearest(opened: duckdb.DuckDBPyConnection) -> None:
+    """The error names ours, and how to see all of them."""
     with pytest.raises(QueryError, match="nosuch") as caught:
         ask(opened, "SELECT * FROM nosuch")
-    assert all(name in caught.value.remedy for name in ("trade", "orders", "equity"))
+    assert "mm query --views" in caught.value.remedy
+    with pytest.raises(QueryError, match=r"'Trades'; did you mean trade"):
+        ask(opened, "SELECT * FROM Trades")
     assert caught.value.exit_code == 2
 
 

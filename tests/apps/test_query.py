@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from mm.apps.cli import main
+from mm.apps.cli import main, output
 from mm.apps.cli.query import fitting
 from mm.events.units import TurnNumber
 from mm.log.chain import Head
@@ -24,7 +24,7 @@ from tests.build import BUY, SELL, acked, filled, instrument, placed, printed, q
 
 RUN: Final = """
 import sys
-from mm.apps.cli import main
+from mm.apps.cli import main, output
 print("ready", flush=True)
 main(sys.argv[1:])
 """
@@ -82,7 +82,9 @@ def test_a_table_says_what_it_leaves_out(
     capsys: pytest.CaptureFixture[str], session: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows past the limit and columns past the screen are named on stderr."""
-    monkeypatch.setenv("COLUMNS", "90")
+    monkeypatch.setattr(output.out, "_force_terminal", True)
+    monkeypatch.setattr(output.out, "_color_system", None)
+    monkeypatch.setattr(output.out, "_width", 90)
     code, text, notes = run(capsys, session, "FROM trade", "--limit", 2)
     assert code == 0
     assert "99.9" in text
@@ -90,7 +92,27 @@ def test_a_table_says_what_it_leaves_out(
     assert "first 2 rows; there are more" in notes
     assert "Not shown for want of room: " in notes
     assert "price_ticks" in notes
+    assert "Name the columns" in notes
+    assert "--csv" in notes
     assert "time_ns" not in text
+
+
+def test_a_pipe_gets_every_column(capsys: pytest.CaptureFixture[str], session: Path) -> None:
+    """Only a screen lacks room: whoever reads on has every column, a line for each row."""
+    code, text, notes = run(capsys, session, "FROM fills")
+    assert (code, notes) == (0, "")
+    wide = [line for line in text.splitlines() if line.strip()]
+    assert len(wide) == 2 + 2
+    assert {"time_ns", "price_ticks", "archive", "edge_bps"} <= set(wide[0].split())
+
+
+def test_an_unknown_view_is_guessed(capsys: pytest.CaptureFixture[str], session: Path) -> None:
+    """The nearest of ours, never DuckDB's own tables, and how to list them all."""
+    _, _, notes = run(capsys, session, "SELECT * FROM fillz")
+    assert "there is no view 'fillz'; did you mean fills?" in notes
+    assert "mm query --views" in notes
+    assert "pg_" not in notes
+    assert "session_started" not in notes
 
 
 def test_limit_cuts_json_too(capsys: pytest.CaptureFixture[str], session: Path) -> None:
@@ -125,7 +147,8 @@ def test_views_are_listed(capsys: pytest.CaptureFixture[str], session: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (["SELECT * FROM nosuch"], 2, "the views are"),
+        (["SELECT * FROM nosuch"], 2, "there is no view 'nosuch'"),
+        (["SELECT nosuch(1)"], 2, "nosuch"),
         (["SELEC 1"], 2, "syntax error"),
         (["SELECT nosuch FROM trade"], 2, "--views"),
         (["DROP VIEW trade"], 2, "not one question"),

@@ -107,8 +107,14 @@ def write(pieces: Sequence[Piece]) -> None:
         sys.stdout.write("".join([words for words, _ in pieces]) + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers stand to the right, and only a terminal's width folds it."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    room: int = FILE_COLUMNS,
+) -> None:
+    """Print a table; numbers stand to the right. A terminal's width folds it, or else `room`."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -125,7 +131,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         grid.add_column(column, justify=justify, overflow="fold", min_width=least, no_wrap=whole)
     for row in cells:
         grid.add_row(*row)
-    wide = Terminal(highlight=False, soft_wrap=True, width=FILE_COLUMNS)
+    wide = Terminal(highlight=False, soft_wrap=True, width=room)
     (out if out.is_terminal else wide).print(grid)
 
 

@@ -1,8 +1,8 @@
 """`mm query`: put a question in SQL to a session's archive or to a recording.
 
 The answer is a table that fits the screen, or one JSON document, or CSV. Only the table is cut: to
-rows as `--limit` says, and to columns that fit, of which the raw ones (nanoseconds, ticks, lots)
-leave first; what is missing is named on stderr.
+rows as `--limit` says, and on a terminal to columns that fit, of which the raw ones (nanoseconds,
+ticks, lots) leave first; what is missing is named on stderr.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ Example:
 """
 ROWS_SHOWN: Final = 50
 CELL_WIDTH_MAX: Final = 40
+WHOLE: Final = 10_000
+"""Width of an answer that goes to a file or a pipe: no row is folded."""
+MORE: Final = "Name the columns you want (SELECT time, side …), or take --csv or --json."
 MILLISECONDS_END: Final = len("2026-01-01 00:00:00.000")
 RAW: Final = ("_ns", "_ticks", "_lots", "_exact", "_sign", "_units")
 BESIDE: Final = frozenset(
@@ -155,25 +158,27 @@ def write_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def show(answer: pa.Table, limit: int) -> None:
-    """A table as wide as the screen; what was left out is named."""
+    """A table as wide as the screen, or whole where there is none; what was left out is named."""
     rows = [[_cell(value) for value in row] for row in plain(answer)]
     _shorten_times(answer, rows)
     widths = {
         name: min(CELL_WIDTH_MAX, max([len(name), *(len(row[at]) for row in rows)]))
         for at, name in enumerate(answer.column_names)
     }
-    shown = fitting(widths, out.width)
+    shown = fitting(widths, out.width) if out.is_terminal else set(widths)
     places = [at for at, name in enumerate(answer.column_names) if name in shown]
     table(
         "",
         [answer.column_names[at] for at in places],
         [[row[at] for at in places] for row in rows[:limit]],
+        room=WHOLE,
     )
     if len(rows) > limit:
         err.print(f"The first {limit:,} rows; there are more: --limit, --csv or --json.")
     missing = [name for name in answer.column_names if name not in shown]
     if missing:
-        err.print(f"Not shown for want of room: {', '.join(missing)}.", markup=False)
+        left_out = f"Not shown for want of room: {', '.join(missing)}. {MORE}"
+        err.print(left_out, markup=False, soft_wrap=not err.is_terminal)
 
 
 def _shorten_times(answer: pa.Table, rows: list[list[str]]) -> None:
