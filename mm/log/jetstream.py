@@ -143,6 +143,8 @@ class JetStreamLog:
         return self._read(after, self._head.number)
 
     async def _read(self, after: TurnNumber, last: TurnNumber) -> AsyncGenerator[Sealed, None]:
+        if self._whole and after >= last:
+            return
         start = START
         if after + 1 < self.found.first and self._older is not None:
             for sealed in self._older():
@@ -151,14 +153,13 @@ class JetStreamLog:
                 start = advance(start, sealed)
                 if sealed.turn.number > after:
                     yield sealed
-        elif after < last or not self._whole:
+        else:
             start = await self._start(min(after, last))
-        if start.number < last or not self._whole:
-            walk = self._reader.walk(start)
-            async for block in self._reader.blocks(walk, last):
-                for sealed in block:
-                    yield sealed
-            self._checked(walk.head)
+        walk = self._reader.walk(start)
+        async for block in self._reader.blocks(walk, last):
+            for sealed in block:
+                yield sealed
+        self._checked(walk.head)
 
     async def _start(self, after: TurnNumber) -> Head:
         """Where to read from; in an unchecked log, what comes before is checked on the way."""

@@ -71,6 +71,12 @@ async def inspect(reader: Reader, known: Known, *, chain: bool = True) -> Found:
     `LogUnavailable` when the server does not answer.
     """
     state = await reader.state()
+    if state.last_seq and not state.messages:  # The server itself cannot go on from there.
+        raise SequenceHole(
+            f"the stream is empty, and held turns up to {state.last_seq}",
+            where=f"{reader.stream}, sequence {state.last_seq}",
+            remedy=REMEDY,
+        )
     for name, head in known.positions:
         await _require(reader, state, name, head)
     base = _base(reader, state, known)

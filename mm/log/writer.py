@@ -194,7 +194,7 @@ class Writer:
         """Tell from the server's last id whether ours is in; any other fences us."""
         if last == sealed.id:
             return True
-        if last == self._doubted:
+        if last and last == self._doubted:
             raise _fenced(sealed, "an append of ours that was never acknowledged is stored")
         if last in self._stored:
             lost = len(self._stored) - 1 - self._stored.index(last)
