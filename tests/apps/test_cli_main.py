@@ -210,14 +210,16 @@ def test_progress_is_not_redrawn_for_every_step(monkeypatch: pytest.MonkeyPatch)
 def test_a_narrow_terminal_cuts_no_number(
     mm: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Text folds, figures never do."""
+    """Text folds, figures never do; how many turns is told where there is room."""
     archive(tmp_path / "a-rather-long-name", session(10, ENDED), name="long")
     monkeypatch.setattr(output.out, "_force_terminal", True)
     monkeypatch.setattr(output.out, "_width", 60)
     text = mm("log", "ls", "--data", tmp_path)
     (found,) = mm.json("log", "ls", "--data", tmp_path)
-    assert f" {found['turns']:,} " in text
     assert f" {found['events']:,} " in text
+    assert " 2023-11-14 22:13 " in text
+    monkeypatch.setattr(output.out, "_width", 100)
+    assert f" {found['turns']:,} " in mm("log", "ls", "--data", tmp_path)
 
 
 def test_json_is_one_document(mm: Cli, tmp_path: Path) -> None:
