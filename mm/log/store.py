@@ -167,7 +167,7 @@ def _taken(path: Path, claim: int) -> StoreLocked:
     return StoreLocked(
         f"process {owner} uses this store",
         where=str(path),
-        remedy=f"wait for process {owner} to end, or stop it, or name another store directory",
+        remedy=f"wait for process {owner} to end, or stop it",
     )
 
 
