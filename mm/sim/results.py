@@ -1,0 +1,55 @@
+"""What a compiled run leaves behind, in columns: every order, every fill, the equity's points.
+
+Money is not in here: it is exact only in decimals, and follows from fills, fees and marks, see
+`analytics`. Times are log nanoseconds, prices ticks, sizes lots; 0 where there is none yet.
+"""
+
+from typing import Final
+
+import numpy as np
+
+ORDER: Final = np.dtype(
+    [
+        ("id", "<i8"),  # Counts from 1 over the run.
+        ("placed", "<i8"),  # When it was decided and left.
+        ("acked", "<i8"),  # When the ack reached us.
+        ("ended", "<i8"),  # When we heard that it was filled, canceled or rejected.
+        ("price", "<i8"),
+        ("size", "<i8"),
+        ("filled", "<i8"),  # As heard by us.
+        ("front", "<f8"),  # Lots ahead of it when it came to rest.
+        ("row", "<i8"),  # The row after which it was decided.
+        ("instrument", "<u2"),
+        ("desk", "<u2"),
+        ("side", "i1"),
+        ("level", "u1"),
+        ("status", "u1"),  # See `Ended`.
+        ("reason", "u1"),  # 0 quote, 1 hedge.
+    ]
+)
+FILL: Final = np.dtype(
+    [
+        ("order", "<i8"),
+        ("at", "<i8"),  # At the venue.
+        ("heard", "<i8"),  # When it reached us.
+        ("price", "<i8"),
+        ("size", "<i8"),
+        ("mid2", "<i8"),  # Twice the mid at the venue then, in ticks; 0: no two-sided book.
+        ("instrument", "<u2"),
+        ("desk", "<u2"),
+        ("side", "i1"),
+        ("taker", "u1"),
+        ("pad", "<u2"),
+    ]
+)
+POINT: Final = np.dtype(
+    [
+        ("at", "<i8"),
+        ("net", "<i8"),  # Signed lots, of fills heard by then.
+        ("mid2", "<i8"),  # Twice the mid as we saw it; 0: none.
+        ("instrument", "<u2"),
+        ("desk", "<u2"),
+        ("pad", "<u4"),
+    ]
+)
+"""A sample of one desk's position on a grid of log time, from which equity is computed."""
