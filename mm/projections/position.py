@@ -61,18 +61,24 @@ def unit(instrument: InstrumentDefined) -> Decimal:
 def evolve(position: Position, fill: OrderFilled, kind: ContractKind) -> Position:
     """The position after a fill: adding at cost, closing at average, or turning over."""
     assert min(fill.size, fill.price) > 0, f"a fill of nothing, or for nothing: {fill}"
-    signed = int(fill.side) * fill.size
-    worth = value(kind, fill.price, fill.size)
+    return moved(position, fill.side * fill.size, fill.price, kind)
+
+
+def moved(position: Position, signed: int, price: int, kind: ContractKind) -> Position:
+    """The position after `signed` lots were traded at `price` ticks."""
+    size = abs(signed)
+    assert min(size, price) > 0, f"a fill of nothing, or for nothing: {signed} at {price}"
+    worth = value(kind, price, size)
     if position.net == 0 or (position.net > 0) == (signed > 0):
         return Position(Lots(position.net + signed), position.cost + worth, position.realised)
     held = abs(position.net)
-    closing = min(fill.size, held)
+    closing = min(size, held)
     released = rounded(position.cost * closing, held)
-    taken = value(kind, fill.price, closing)
+    taken = value(kind, price, closing)
     gain = taken - released
     long = position.net > 0
     won = gain if long != (kind is ContractKind.INVERSE) else -gain
-    cost = worth - taken if fill.size > held else position.cost - released
+    cost = worth - taken if size > held else position.cost - released
     return Position(Lots(position.net + signed), cost, position.realised + won)
 
 
