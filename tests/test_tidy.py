@@ -110,7 +110,7 @@ BAD: Final[list[tuple[Rule, str, str, str]]] = [
     (tidy.floors, "mm.log.memory", "from mm import apps", "move the code down"),
     (tidy.floors, "mm.strategy.base", "def f():\n    import mm.sim.venue", "move the code down"),
     (tidy.floors, "mm.sim.venue", "import mm.gateways.base", "let mm.apps wire them"),
-    (tidy.floors, "mm.analytics.report", "import mm.sim.venue", "let mm.apps wire them"),
+    (tidy.floors, "mm.analytics.report", "import mm.gateways.base", "let mm.apps wire them"),
     (tidy.floors, "mm.plumbing.pipes", "", "give it one in FLOORS"),
     (tidy.venues, "mm.apps.runner", "import ccxt.pro", "ask the gateway"),
     (tidy.pure, "mm.events.units", "import time", "as a fact"),

@@ -30,6 +30,7 @@ PURE_FLOORS: Final = {0, 2, 3}
 SIBLINGS_FLOOR: Final = 4
 SIBLINGS: Final = {
     ("mm.gateways", "mm.sim"),  # The paper gateway trades on the simulated venue.
+    ("mm.analytics", "mm.sim"),  # What a simulated run left, in the columns it left it in.
     ("mm.emulator", "mm.sim"),  # An emulator speaks a venue's protocol in front of it.
 }
 IMPURE_IMPORTS: Final = frozenset(
