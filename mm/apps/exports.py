@@ -23,7 +23,6 @@ from mm.errors import ConfigError
 from mm.events.base import Body
 from mm.events.instrument import InstrumentDefined
 from mm.events.vocabulary import tag_of
-from mm.gateways.recordings import drafted
 from mm.log import files
 from mm.log.archive import SPAN_BYTES_MAX, SPAN_EVENTS_MAX, Archive, ArchiveWriter, is_archive
 from mm.log.chain import Sealed
@@ -97,7 +96,7 @@ async def export(
 ) -> Exported:
     """Write a log to `out`, which `require_room` has allowed; all of it unless kinds are chosen."""
     kind = _kind(reading)
-    with drafted(_place(out)) as draft:
+    with files.drafted(_place(out)) as draft:
         if selection.kinds:
             tables = await _tables(reading, draft, selection, told)
         else:

@@ -1,8 +1,9 @@
-"""Files that are whole or absent, and directories with one writer.
+"""Files and directories that are whole or absent, and directories with one writer.
 
 A file is written under a draft name, synced, and renamed, so that a crash leaves the old one or
-the new one. The claim on a directory is a lock on the directory itself: it leaves nothing behind
-and dies with the process that holds it.
+the new one; a directory is drafted beside its place and moved there in the same way. The claim on a
+directory is a lock on the directory itself: it leaves nothing behind and dies with the process that
+holds it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +68,48 @@ def claim(path: Path) -> int:
             remedy="wait for it to end, or write to another directory",
         ) from None
     return descriptor
+
+
+@contextmanager
+def drafted(path: Path) -> Iterator[Path]:
+    """A hidden directory that takes the place of `path` if the block ends without an error.
+
+    Whoever writes in it holds `claim` on it; raises `StoreLocked` where another one does.
+    """
+    draft = _beside(path, "draft")
+    _discard(draft)
+    ours = True
+    try:
+        yield draft
+        _replace(path, draft)
+    except StoreLocked:
+        ours = False
+        raise
+    finally:
+        if ours:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f".{path.name}.{what}")
+
+
+def _discard(draft: Path) -> None:
+    """Remove what a killed import left; raises `StoreLocked` where it still runs."""
+    if draft.exists():
+        lock = claim(draft)
+        shutil.rmtree(draft)
+        os.close(lock)
+
+
+def _replace(path: Path, draft: Path) -> None:
+    old = _beside(path, "old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    draft.rename(path)
+    sync_directory(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def failed(error: OSError, path: Path) -> LogError:
