@@ -43,7 +43,8 @@ class Testimony(NamedTuple):
 def read(path: Path) -> Testimony:
     """What was written so far; nothing when nobody has come that far."""
     text = path.read_text() if path.exists() else ""
-    lines: list[Any] = [tuple(line.split(" ", 2)) for line in text.splitlines()]
+    whole, _, _ = text.rpartition("\n")  # A line may be read while it is being written.
+    lines: list[Any] = [tuple(line.split(" ", 2)) for line in whole.splitlines()]
     recovered = [(int(turn), digest) for what, turn, digest in lines if what == "recovered"]
     acked = {int(turn): digest for what, turn, digest in lines if what == "acked"}
     sent = [(command, order) for what, command, order in lines if what == "sent"]
