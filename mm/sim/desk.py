@@ -4,13 +4,12 @@ An order is acked before it fills; one that may not stand is rejected whole. Aft
 checks (duplicate id, wallet, number of open orders), made in `paper`, come in this order:
 combination, instrument, filters, book, reduce-only, post-only, liquidity, funds. An amend is
 checked for its order, for what it leaves and by the filters; one that loses its place also from
-the book on. A taker walks what is displayed, less what we took before. It never meets an order of
-our own: what is left of it there is canceled.
+the book on. What a taker gets, the pit's matching plans; what is left of one that would meet an
+order of our own is canceled there.
 """
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
 
 import msgspec
 
@@ -30,61 +29,13 @@ from mm.events.orders import (
     RejectReason,
     TimeInForce,
 )
-from mm.events.units import Nanos, Side
+from mm.events.units import Nanos
 from mm.sim.fees import EXACT
 from mm.sim.filters import combination, limit_filter, notional_filter, size_filter
 from mm.sim.funds import reservation
+from mm.sim.matching import Sweep, limit_key
 from mm.sim.order import Order, Standing
 from mm.sim.pit import Pit
-
-ANY_PRICE: Final = -(1 << 61)
-"""The limit of a market order, as a key of the opposite half: every level is good enough."""
-
-
-class Sweep(msgspec.Struct):
-    """What a taker would get, best first; `blocked` where it meets an order of our own."""
-
-    levels: list[tuple[int, int]]
-    blocked: bool = False
-
-    @property
-    def size(self) -> int:
-        """Lots in all."""
-        return sum(size for _, size in self.levels)
-
-
-def sweep(pit: Pit, side: Side, limit: int, size: int) -> Sweep:
-    """Plan what an order of `side` takes down to the key `limit`, at most `size` lots."""
-    found = Sweep([])
-    own = pit.queues(side.other)
-    wall = -side * own.prices[0] if own.prices else ANY_PRICE - 1
-    for price, available in pit.book.half(side.other).offers(limit):
-        key = -side * price
-        if key < wall:
-            break
-        reachable = own.at(price)[0].front if key == wall else size
-        got = min(available, reachable, size)
-        size -= got
-        if got:
-            found.levels.append((price, got))
-        if key == wall or not size:
-            break
-    found.blocked = size > 0 and wall >= limit
-    return found
-
-
-def crosses(pit: Pit, order: Order) -> bool:
-    """Whether a limit order would meet what is displayed, or an order of our own."""
-    limit = -order.side * order.price
-    own = pit.queues(order.side.other).prices
-    return pit.book.half(order.side.other).touch >= limit or (
-        bool(own) and -order.side * own[0] >= limit
-    )
-
-
-def limit_key(side: Side, kind: OrderKind, price: int) -> int:
-    """A limit price as a key of the opposite half."""
-    return ANY_PRICE if kind is OrderKind.MARKET else -side * price
 
 
 class Desk:
@@ -98,7 +49,7 @@ class Desk:
         """Accept or reject an order that passed the account's own checks."""
         order = Order(intent=intent, price=intent.price, size=intent.size)
         limit = limit_key(order.side, intent.kind, intent.price)
-        plan = sweep(pit, order.side, limit, order.size)
+        plan = pit.matching.plan(order.side, limit, order.size)
         reason = self._refusal(pit, order, plan)
         if reason is not None:
             reject(at, pit, intent, reason)
@@ -120,7 +71,7 @@ class Desk:
         return (
             combination(order.intent)
             or self._filtered(pit, order, plan)
-            or (None if pit.book.usable else RejectReason.NO_BOOK)
+            or (None if pit.matching.usable else RejectReason.NO_BOOK)
             or self._unwelcome(pit, order, plan, {})
         )
 
@@ -130,7 +81,7 @@ class Desk:
         """What position, book and funds say; `unlocked` is what an amend sets free."""
         if order.intent.reduce_only and order.leaves > pit.account.reducible(pit.id, order.side):
             return RejectReason.REDUCE_ONLY
-        if order.intent.post_only and crosses(pit, order):
+        if order.intent.post_only and pit.matching.crosses(order):
             return RejectReason.POST_ONLY_CROSSED
         return self._illiquid(order, plan) or self._unfunded(pit, order, plan, unlocked)
 
@@ -171,9 +122,9 @@ class Desk:
 
     def _take(self, at: Nanos, pit: Pit, order: Order, plan: Sweep) -> None:
         """Execute a plan; what is left rests, or ends."""
-        half = pit.book.half(order.side.other)
         for price, size in plan.levels:
-            half.take(price, pit.fill(at, order, price, size, Liquidity.TAKER))
+            taken = pit.fill(at, order, price, size, Liquidity.TAKER)
+            pit.matching.took(order.side, price, taken)
         if order.order_id not in pit.orders:
             return
         if plan.blocked:
@@ -191,9 +142,8 @@ class Desk:
             return
         keeps = intent.price == order.price and intent.size <= order.size
         moved = msgspec.structs.replace(order, price=intent.price, size=intent.size)
-        plan = sweep(
-            pit, order.side, limit_key(order.side, OrderKind.LIMIT, moved.price), moved.leaves
-        )
+        limit = limit_key(order.side, OrderKind.LIMIT, moved.price)
+        plan = pit.matching.plan(order.side, limit, moved.leaves)
         reason = _unamendable(pit, moved)
         if reason is None and not keeps:
             reason = self._unmovable(pit, order, moved, plan)
@@ -209,7 +159,7 @@ class Desk:
 
     def _unmovable(self, pit: Pit, order: Order, moved: Order, plan: Sweep) -> RejectReason | None:
         assert pit.instrument is not None, "it has an order"
-        if not pit.book.usable:
+        if not pit.matching.usable:
             return RejectReason.NO_BOOK
         asset, locked = reservation(pit.instrument, order.side, order.price, order.leaves)
         return self._unwelcome(pit, moved, plan, {asset: locked})

@@ -34,7 +34,9 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
 class Order(msgspec.Struct, kw_only=True):
     """An order inside the venue; changes in place.
 
-    `front` is how many displayed lots of others must trade at our price before we do.
+    `front` is how many displayed lots of others must trade at our price before we do: whole ones,
+    unless a probability model says otherwise. `shown` is what was displayed at the price when
+    that was last worked out, `traded` what was printed at it since.
     """
 
     intent: PlaceOrder
@@ -42,7 +44,9 @@ class Order(msgspec.Struct, kw_only=True):
     size: Lots
     filled: Lots = Lots(0)
     fills: int = 0
-    front: int = 0
+    front: float = 0
+    shown: int = 0
+    traded: float = 0
 
     @property
     def order_id(self) -> OrderId:

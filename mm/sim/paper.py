@@ -7,7 +7,8 @@ to be the venue's state when we receive it: there is no second, earlier book at 
 
 The caller plays time forward: `hear` every public event at its log time, `submit` intents when
 they are sent, and ask `advance` for what has reached us by a time; `due` says when it is worth
-asking. Commands that reach the venue at the very time of an event act before it.
+asking. Commands that reach the venue at the very time of an event act before it; but after it where
+public events are played at the venue's own time, ahead of what we hear (`market` = "venue").
 """
 
 from collections.abc import Callable, Iterable
@@ -39,9 +40,13 @@ from mm.sim.desk import Desk, cancel, cancel_all, reject
 from mm.sim.fees import EXACT
 from mm.sim.funds import reservation
 from mm.sim.latency import NEVER, Wire
+from mm.sim.matching import Make
 from mm.sim.order import Closed, OrderReport, Standing
-from mm.sim.pit import Pit
+from mm.sim.pit import Pit, Rules
+from mm.sim.queue_models import number_of
 from mm.sim.settings import PaperSettings, validate
+from mm.sim.shared import Shared
+from mm.sim.whole import Whole
 
 Heard = OrderFact | AccountFact
 Effect = Callable[[Pit, Nanos, Any], None]
@@ -63,6 +68,15 @@ FEED: Final[dict[type[Body], Effect]] = {
 """What each event of the feed itself does; all others change nothing at the venue."""
 
 
+MATCHING: Final[dict[str, Make]] = {"shared": Shared, "whole": Whole}
+"""How resting orders fill, by the name that settings give it."""
+
+
+def rules(settings: PaperSettings) -> Rules:
+    """What a pit needs to know of the settings."""
+    return Rules(MATCHING[settings.matching], number_of(settings.queue), settings.queue_power)
+
+
 class PaperVenue:
     """One paper account at one simulated venue; changes in place."""
 
@@ -70,17 +84,19 @@ class PaperVenue:
         """Open the account; raises `ConfigError` for settings that make no sense."""
         validate(settings)
         self._settings = settings
+        self._rules = rules(settings)
         self._account = Account(settings.balances)
         self._pits: dict[InstrumentId, Pit] = {}
         self._closed = Closed(settings.closed_kept_max)
         self._commands: Wire[Intent] = Wire("entry", settings.entry, seed)
         self._responses: Wire[Heard] = Wire("response", settings.response, seed)
         self._now = Nanos(-INT64_MAX)
+        self._ahead = 1 if settings.market == "venue" else 0
         self._desk = Desk(self._free if self._account.limited else None)
 
     def hear(self, at: Nanos, event: MarketEvent | InstrumentDefined) -> None:
         """A public event reaches us at log time `at`; what has arrived by then acts first."""
-        self._act(at)
+        self._act(Nanos(at - self._ahead))
         fact: Any = event
         effect = PRICES.get(type(fact))
         if effect is not None:
@@ -103,10 +119,18 @@ class PaperVenue:
         soonest = min(self._commands.due, self._responses.due)
         return None if soonest == NEVER else soonest
 
+    def arrivals(self) -> tuple[Nanos, Nanos]:
+        """When the next command reaches the venue, and the next response us; NEVER if none does."""
+        return self._commands.due, self._responses.due
+
+    def heard(self, by: Nanos) -> list[Heard]:
+        """What is under way to us and arrives by `by`; time does not pass at the venue."""
+        return [fact for _, fact in self._responses.take(by)]
+
     def advance(self, to: Nanos) -> list[Heard]:
         """Everything that reaches us by `to`, in the order it does."""
         self._act(to)
-        return [fact for _, fact in self._responses.take(to)]
+        return self.heard(to)
 
     def report(self, at: Nanos) -> list[AccountFact]:
         """Balances by asset, then positions by instrument, as the venue has them now."""
@@ -145,7 +169,7 @@ class PaperVenue:
     def _pit(self, instrument: InstrumentId) -> Pit:
         pit = self._pits.get(instrument)
         if pit is None:
-            pit = Pit(instrument, self._account, self._tell, self._closed.remember)
+            pit = Pit(instrument, self._account, self._rules, self._tell, self._closed.remember)
             self._pits[instrument] = pit
         return pit
 
@@ -158,7 +182,7 @@ class PaperVenue:
                 where=f"instrument {event.instrument}, revision {event.revision}",
                 remedy="define it under a new id: lots and ticks of the old one keep their meaning",
             )
-        pit.instrument = event
+        pit.define(event)
         self._account.define(event)
 
     def _tell(self, at: Nanos, fact: Heard) -> None:

@@ -1,17 +1,14 @@
-"""One instrument at the venue: its book, our orders in it, and what the market does to them.
+"""One instrument at the venue: its book, our orders in it, and what becomes of them.
 
-What fills a resting order of ours, and how much:
-- a trade printed through our price: up to the printed volume;
-- a trade printed at our price: what is left of it once the queue ahead of us is served;
-- an opposite level displayed at or through our price: up to its displayed size, once.
-We fill at our own price, as maker. A printed volume is shared among our orders by price, then
-time, so that fills never exceed what was printed plus what was displayed across our price. While
-the book is unusable nothing is matched against it; printed trades still count. A print and the
-smaller size displayed after it both move us up, whichever comes first.
+What the market does to our orders is the pit's matching's business; the pit books what is filled,
+ends what is over, and tells. A maker fills at its own price. While the book is unusable nothing is
+accepted.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from decimal import Decimal
+
+import msgspec
 
 from mm.events.account import FundingPaid
 from mm.events.instrument import InstrumentDefined
@@ -33,20 +30,33 @@ from mm.sim.account import Account
 from mm.sim.book import Book
 from mm.sim.fees import fee
 from mm.sim.funding import Funding, payment
+from mm.sim.matching import Make
 from mm.sim.order import Order, OrderReport, Standing
-from mm.sim.queue import UNSEEN, Queues, shares
+from mm.sim.queue import Queues
+from mm.sim.queue_models import parameter
 
 Tell = Callable[[Nanos, OrderFact | AccountFact], None]
 Remember = Callable[[OrderReport], None]
 
-NOTHING: Container[int] = ()
+
+class Rules(msgspec.Struct, frozen=True):
+    """How resting orders fill: matching, and the queue model with its exponent."""
+
+    make: Make
+    model: int
+    power: float
 
 
 class Pit:
     """Changes in place; whatever happens to our orders is told through `tell`, at venue time."""
 
     def __init__(
-        self, instrument: InstrumentId, account: Account, tell: Tell, remember: Remember
+        self,
+        instrument: InstrumentId,
+        account: Account,
+        rules: Rules,
+        tell: Tell,
+        remember: Remember,
     ) -> None:
         """Start with an unusable book and no order."""
         self.id = instrument
@@ -55,39 +65,44 @@ class Pit:
         self.account = account
         self.funding = Funding()
         self.orders: dict[OrderId, Order] = {}
-        self.bids = Queues(Side.BUY)
-        self.asks = Queues(Side.SELL)
+        self._model, self._power = rules.model, rules.power
+        self.bids = Queues(Side.BUY, rules.model)
+        self.asks = Queues(Side.SELL, rules.model)
         self.tell = tell
         self.remember = remember
         self._mark: Decimal | None = None
+        self.matching = rules.make(self)
 
     def queues(self, side: Side) -> Queues:
         """Our resting orders of a side."""
         return self.bids if side > 0 else self.asks
 
+    def define(self, instrument: InstrumentDefined) -> None:
+        """Learn what is traded here."""
+        self.instrument = instrument
+        n = parameter(self._model, self._power, float(instrument.lot_size))
+        self.bids.n = self.asks.n = n
+
     def snapshot(self, at: Nanos, event: BookSnapshot) -> None:
         """The whole book, perhaps after a loss."""
-        if self.book.snapshot(event):
-            self._news(at, self._covered(Side.BUY), self._covered(Side.SELL))
-
-    def _covered(self, side: Side) -> list[int]:
-        """Those of our prices that a snapshot is deep enough to speak of."""
-        half = self.book.half(side)
-        return [price for price in self.queues(side).prices if half.ahead(price) < UNSEEN]
+        self.matching.snapshot(at, event, whole=self.book.snapshot(event))
 
     def delta(self, at: Nanos, event: BookDelta) -> None:
         """Changed levels."""
-        if self.book.delta(event) and self.orders:
-            self._news(at, event.bids[::2], event.asks[::2])
+        self.matching.delta(at, event, applied=self.book.delta(event))
 
     def quote(self, at: Nanos, event: QuoteUpdated) -> None:
         """A best bid and offer."""
-        if self.book.quote(event) and self.orders:
-            self._news(at, NOTHING, NOTHING)
+        self.matching.quote(at, event, applied=self.book.quote(event))
+
+    def trade(self, at: Nanos, event: TradePrinted) -> None:
+        """A print."""
+        self.matching.trade(at, event)
 
     def lost(self, _at: Nanos, _event: FeedGapped | FeedDown) -> None:
         """Something is missing from the book."""
         self.book.lose()
+        self.matching.lost()
 
     def resynced(self, _at: Nanos, _event: FeedResynced) -> None:
         """The book is whole."""
@@ -100,49 +115,6 @@ class Pit:
     def rated(self, _at: Nanos, event: FundingPublished) -> None:
         """The rate of the next funding."""
         self.funding.publish(event, event.venue_time or event.received)
-
-    def _news(self, at: Nanos, bids: Container[int], asks: Container[int]) -> None:
-        """The feed said something of these levels, and of both touches."""
-        if not self.book.usable:
-            return
-        if self.bids.prices:
-            self._move_up(self.bids, Side.BUY, bids)
-            self._cross(at, self.bids, Side.BUY)
-        if self.asks.prices:
-            self._move_up(self.asks, Side.SELL, asks)
-            self._cross(at, self.asks, Side.SELL)
-
-    def _move_up(self, own: Queues, side: Side, listed: Container[int]) -> None:
-        half = self.book.half(side)
-        for price in own.prices:
-            if price * side >= half.touch or price in listed:
-                own.shrink(price, half.displayed(price))
-
-    def _cross(self, at: Nanos, own: Queues, side: Side) -> None:
-        """Opposite levels displayed at or through our prices fill us."""
-        opposite = self.book.half(side.other)
-        for price in list(own.prices):
-            if opposite.touch < -side * price:
-                return
-            for order in own.at(price):
-                for level, available in opposite.offers(-side * price):
-                    opposite.take(level, self.make(at, order, min(available, order.leaves)))
-                    if order.order_id not in self.orders:
-                        break
-
-    def trade(self, at: Nanos, event: TradePrinted) -> None:
-        """A print reaches our orders on the side its taker hit, best price first."""
-        side = event.aggressor.other
-        own = self.queues(side)
-        volume = int(event.size)
-        for price in list(own.prices):
-            beyond = side * (price - event.price)
-            if beyond < 0:
-                return
-            if beyond > 0:
-                own.shrink(price, 0)  # Trading went on behind us: nobody is ahead any more.
-            for order, share in shares(own.at(price), volume):
-                volume -= self.make(at, order, share)
 
     def make(self, at: Nanos, order: Order, size: int) -> Lots:
         """Fill a resting order at its own price; returns how much of it there was to fill."""
@@ -189,7 +161,7 @@ class Pit:
 
     def rest(self, order: Order) -> None:
         """Queue what is left of an order at its price."""
-        self.queues(order.side).add(order, self.book.half(order.side).ahead(order.price))
+        self.matching.rest(order)
 
     def cancel(self, at: Nanos, order: Order, reason: CancelReason) -> None:
         """End an order that is not filled."""

@@ -24,7 +24,7 @@ from tests.sim.build import (
 )
 
 
-def front(paper: Paper, order_id: str) -> int:
+def front(paper: Paper, order_id: str) -> float:
     """How many lots of others are ahead of an order."""
     return paper.venue._pits[BTC].orders[OrderId(order_id)].front
 
