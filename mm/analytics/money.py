@@ -22,7 +22,15 @@ from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.orders import Liquidity
 from mm.events.units import EXACT, INT64_MAX, InstrumentId, Side
 from mm.projections.ledger import Account, Key, Ledger
-from mm.projections.position import Position, moved
+from mm.projections.position import (
+    INVERSE_SCALE,
+    SCALE,
+    Position,
+    moved,
+    rounded,
+    unit,
+    value,
+)
 from mm.sim.fees import AMOUNT_DECIMALS, fee, fee_asset, rate
 
 Whole = npt.NDArray[Any]
@@ -78,6 +86,29 @@ def points(fills: Columns, room: int = 1) -> Whole:
     return _whole(fills, "price", bound) * _whole(fills, "size", bound)
 
 
+def captured(traded: Traded) -> Decimal:
+    """Spread captured: what the fills were worth at the mid they met, less what they cost.
+
+    The sum of side x (mid - price) x size, exact but for the ledger's rounding of inverse values; a
+    fill that met no two-sided book captured nothing. The rest of the profit before fees is what the
+    mid did to the position afterwards.
+    """
+    at, fills = traded.instrument, traded.fills[traded.fills["mid2"] > 0]
+    if at.kind is ContractKind.INVERSE:
+        names = ("side", "price", "mid2", "size")
+        gains = (
+            side * (value(at.kind, price, size) - rounded(2 * size * INVERSE_SCALE, mid2))
+            for side, price, mid2, size in zip(
+                *(fills[each].tolist() for each in names), strict=True
+            )
+        )
+        return EXACT.multiply(sum(gains), unit(at))
+    bound = (_most(fills, "mid2") + 2 * _most(fills, "price")) * _most(fills, "size") * len(fills)
+    mids2, prices, sizes = (_whole(fills, name, bound) for name in ("mid2", "price", "size"))
+    won = total(fills["side"] * (mids2 - 2 * prices) * sizes)
+    return EXACT.divide(EXACT.multiply(won * SCALE, unit(at)), 2)
+
+
 def last_mid2(traded: Traded) -> int:
     """Twice the last mid that is known, in ticks; 0 where there never was one."""
     for table in (traded.points, traded.fills):
@@ -112,12 +143,12 @@ def charged(at: InstrumentDefined, fills: Columns) -> dict[str, Whole]:
 def _units(at: InstrumentDefined, side: Side, liquidity: Liquidity, fills: Columns) -> Whole:
     if at.kind is ContractKind.INVERSE:
         return _divided(at, side, liquidity, fills)
-    unit = EXACT.multiply(EXACT.multiply(at.lot_size, at.multiplier), rate(at, liquidity))
+    worth_one = EXACT.multiply(EXACT.multiply(at.lot_size, at.multiplier), rate(at, liquidity))
     in_base = fee_asset(at, side) != at.quote and at.kind is ContractKind.SPOT
     names = ("size",) if in_base else ("size", "price")
     if not in_base:
-        unit = EXACT.multiply(unit, at.tick_size)
-    ratio = Fraction(unit) * UNITS
+        worth_one = EXACT.multiply(worth_one, at.tick_size)
+    ratio = Fraction(worth_one) * UNITS
     bound = len(fills) * max(abs(ratio.numerator), ratio.denominator)
     for name in names:
         bound *= _most(fills, name)

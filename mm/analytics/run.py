@@ -49,7 +49,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     `first` and `last` are log time in nanoseconds. `latency`, `queue` and `fees` are words for
     people; `settings` whatever else is worth telling. `capital` is the money behind each currency,
-    where there was a limit; `messages` counts what was sent to the venue (0: not counted).
+    where there was a limit.
     """
 
     name: str
@@ -60,7 +60,6 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     first: Nanos
     last: Nanos
     events: int = 0
-    messages: int = 0
     latency: str = ""
     queue: str = ""
     fees: str = ""
