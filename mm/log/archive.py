@@ -90,7 +90,18 @@ class Archive:
         for span in self.manifest.spans:
             for file in span.files:
                 if file.kind == tag:
-                    yield self._table(file)
+                    yield self.table(file)
+
+    def table(self, file: File) -> pa.Table:
+        """The columns of one file of the manifest; raises `LogDamaged` where it differs."""
+        try:
+            threads = file.bytes > THREADS_FROM
+            table = pq.ParquetFile(pa.BufferReader(self._content(file))).read(use_threads=threads)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._damaged(file, f"cannot be read: {error}") from error
+        if table.num_rows != file.rows:
+            raise self._damaged(file, f"has {table.num_rows} rows instead of {file.rows}")
+        return table
 
     def files(self, tag: str) -> list[Path]:
         """The files of one kind of event (or `turns`), in order."""
@@ -111,20 +122,10 @@ class Archive:
                 self._content(file)
 
     def _reader(self, span: Span) -> SpanReader:
-        tables = {file.kind: self._table(file) for file in span.files}
+        tables = {file.kind: self.table(file) for file in span.files}
         if TURNS not in tables:
             raise LogDamaged("the span has no turns", where=self._where(span), remedy=REMEDY)
         return SpanReader(tables, where=self._where(span))
-
-    def _table(self, file: File) -> pa.Table:
-        try:
-            threads = file.bytes > THREADS_FROM
-            table = pq.ParquetFile(pa.BufferReader(self._content(file))).read(use_threads=threads)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise self._damaged(file, f"cannot be read: {error}") from error
-        if table.num_rows != file.rows:
-            raise self._damaged(file, f"has {table.num_rows} rows instead of {file.rows}")
-        return table
 
     def _content(self, file: File) -> bytes:
         try:

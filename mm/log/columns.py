@@ -203,13 +203,26 @@ def _values(parts: Parts, start: int, stop: int) -> Sequence[Any]:
     if len(parts) == 1:
         values: list[Any] = parts[0][start:stop].to_pylist()
         return values
-    (prices, ends), (sizes, other_ends) = (_flat(part[start:stop]) for part in parts)
-    if not np.array_equal(ends, other_ends):
-        raise ValueError("prices without sizes")
+    prices, sizes, ends = _levels([part[start:stop] for part in parts])
     flat = np.empty(2 * len(prices), np.int64)
     flat[0::2], flat[1::2] = prices, sizes
     numbers = flat.tolist()
     return [numbers[a:b] for a, b in pairwise((2 * ends).tolist())]
+
+
+def to_levels(table: pa.Table, name: str) -> tuple[Ints, Ints, Ints]:
+    """All prices and sizes of a field, and where each row's levels start and end among them.
+
+    Raises `ValueError` where there are prices without sizes.
+    """
+    return _levels(_parts(table, name))
+
+
+def _levels(parts: Sequence[pa.Array]) -> tuple[Ints, Ints, Ints]:
+    (prices, ends), (sizes, other_ends) = map(_flat, parts)
+    if not np.array_equal(ends, other_ends):
+        raise ValueError("prices without sizes")
+    return prices, sizes, ends
 
 
 def _flat(lists: pa.ListArray) -> tuple[Ints, Ints]:
