@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from mm.errors import LogDamaged, NewerVersion
+from mm.errors import DecodeError, LogDamaged, NewerVersion
 from mm.events.instrument import InstrumentDefined
 from mm.events.units import Nanos
 
@@ -31,9 +31,10 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Channel(msgspec.Struct, frozen=True):
-    """A channel of a feed; `instrument` is a place in the table of instruments."""
+    """A channel of a feed: `instrument` is a place in its table, `number` counts within it."""
 
     instrument: int
+    number: int
     name: str
 
 
@@ -92,7 +93,7 @@ def digest_of(content: bytes) -> str:
 
 
 def decode(metadata: Mapping[bytes, bytes], file: Path) -> Header:
-    """Read a header back; raises `LogDamaged` or `NewerVersion`."""
+    """Read a header back; raises `LogDamaged`, `NewerVersion` or (an older one) `DecodeError`."""
     content = metadata.get(HEADER, b"")
     if digest_of(content).encode() != metadata.get(CHECKSUM):
         raise LogDamaged("the header of the rows was changed", where=str(file), remedy=REMEDY)
@@ -103,6 +104,8 @@ def decode(metadata: Mapping[bytes, bytes], file: Path) -> Header:
             where=str(file),
             remedy="upgrade mm",
         )
+    if version < VERSION:
+        raise DecodeError(f"the rows have the old format {version}", where=str(file), remedy=REMEDY)
     return msgspec.json.decode(content, type=Header)
 
 
