@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import IntEnum
 from typing import Final
 
 import msgspec
@@ -30,25 +31,42 @@ SPOKEN_FROM: Final = {"d": 2, "h": 2, "min": 2, "s": 1}
 SECOND: Final = "s"
 
 
+class Sign(IntEnum):
+    """What a sign means."""
+
+    NONE = 0
+    """Only a minus is shown."""
+    SHOWN = 1
+    GAIN = 2
+    """Plus is good for us, minus is bad."""
+
+
 class Row(msgspec.Struct, frozen=True):
-    """One figure: what it is, its value and unit; a gain with its sign, a ratio with fewer digits."""
+    """One figure: what it is, its value and unit; a ratio with fewer digits than money."""
 
     label: str
     value: Value
     unit: str = ""
-    signed: bool = False
+    sign: Sign = Sign.NONE
     rough: bool = False
 
     @property
     def text(self) -> str:
         """Value and unit, ready to be read."""
-        return self.worded(self.value, signed=self.signed)
+        return self.worded(self.value)
 
-    def worded(self, value: Value, *, signed: bool) -> str:
+    @property
+    def tone(self) -> str:
+        """Whether it is a `gain` or a `loss`, or nothing of the kind."""
+        if self.sign is not Sign.GAIN or not self.value or math.isnan(self.value):
+            return ""
+        return "gain" if self.value > 0 else "loss"
+
+    def worded(self, value: Value) -> str:
         """Another value of the same kind; spans of time in the unit that fits them."""
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return NOTHING
-        sign = "+" if signed and value > 0 else ""
+        sign = "+" if self.sign and value > 0 else ""
         if self.unit == SECOND:
             return sign + span(float(value))
         digits = DIGITS_ROUGH if self.rough else DIGITS
@@ -155,13 +173,13 @@ def _trimmed(text: str) -> str:
 
 def _profit(profit: Profit) -> Iterator[Row]:
     money = profit.currency
-    yield Row("realised", profit.realised, money, signed=True)
-    yield Row("unrealised", profit.unrealised, money, signed=True)
-    yield Row("fees", -profit.fees, money, signed=True)
-    yield Row("funding", profit.funding, money, signed=True)
-    yield Row("P&L", profit.total, money, signed=True)
-    yield Row("spread captured", profit.captured, money, signed=True)
-    yield Row("drift of the mid", profit.drifted, money, signed=True)
+    yield Row("realised", profit.realised, money, sign=Sign.GAIN)
+    yield Row("unrealised", profit.unrealised, money, sign=Sign.GAIN)
+    yield Row("fees", -profit.fees, money, sign=Sign.GAIN)
+    yield Row("funding", profit.funding, money, sign=Sign.GAIN)
+    yield Row("P&L", profit.total, money, sign=Sign.GAIN)
+    yield Row("spread captured", profit.captured, money, sign=Sign.GAIN)
+    yield Row("drift of the mid", profit.drifted, money, sign=Sign.GAIN)
 
 
 def _trading(each: AccountFigures, days: float) -> Iterator[Row]:
@@ -176,18 +194,18 @@ def _trading(each: AccountFigures, days: float) -> Iterator[Row]:
     yield Row("turnover", made.turnover, made.quote)
     if days:
         yield Row("turnover a day", made.turnover_a_day, made.quote)
-    yield Row("edge at the fill", made.edge_bps, "bps", signed=True, rough=True)
+    yield Row("edge at the fill", made.edge_bps, "bps", sign=Sign.GAIN, rough=True)
     for seconds, markout in made.markouts_bps.items():
-        yield Row(f"markout {seconds} s", markout, "bps", signed=True, rough=True)
+        yield Row(f"markout {seconds} s", markout, "bps", sign=Sign.GAIN, rough=True)
 
 
 def _inventory(each: AccountFigures) -> Iterator[Row]:
     held = each.inventory
-    yield Row("at the end", held.last, held.unit, signed=True)
+    yield Row("last position", held.last, held.unit, sign=Sign.SHOWN)
     yield Row("average entry", held.entry if held.last else None, held.quote)
-    yield Row("mean", held.mean, held.unit, signed=True, rough=True)
-    yield Row("mean size", held.mean_size, held.unit, rough=True)
-    yield Row("largest", held.largest, held.unit)
+    yield Row("mean position", held.mean, held.unit, sign=Sign.SHOWN, rough=True)
+    yield Row("mean inventory", held.mean_size, held.unit, rough=True)
+    yield Row("largest inventory", held.largest, held.unit)
 
 
 def _risk(risk: Risk) -> Iterator[Row]:
@@ -195,12 +213,12 @@ def _risk(risk: Risk) -> Iterator[Row]:
     yield Row("Sharpe, ±", risk.sharpe_error, "a year", rough=True)
     yield Row("Sortino", risk.sortino, "a year", rough=True)
     yield Row("max drawdown", -risk.drawdown, risk.profit.currency)
-    yield Row("longest under water", risk.under_longest, SECOND)
+    yield Row("longest drawdown", risk.under_longest, SECOND)
     yield Row("under water", risk.under_share * 100, "%", rough=True)
     if risk.capital is not None:
         yield Row("capital", risk.capital, risk.profit.currency)
-        yield Row("return", _percent(risk.annual_return), "% a year", signed=True, rough=True)
-        yield Row("drawdown", _percent(risk.drawdown_share), "% of peak", rough=True)
+        yield Row("return", _percent(risk.annual_return), "% a year", sign=Sign.GAIN, rough=True)
+        yield Row("deepest drawdown", _percent(risk.drawdown_share), "% of peak", rough=True)
         yield Row("Calmar", risk.calmar, rough=True)
 
 

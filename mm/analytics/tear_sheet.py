@@ -12,13 +12,14 @@ from rich.text import Text
 
 from mm.analytics.performance import MINUTE, Performance, performance
 from mm.analytics.run import Run
-from mm.analytics.sheet import Heading, Row, Section, convention, heading, sections
+from mm.analytics.sheet import Heading, Section, convention, heading, sections
 from mm.events.units import Nanos
 
 WIDTH: Final = 39
 """Columns of a section: two and the gap between them make 80."""
 VALUE: Final = 18
 LABEL: Final = WIDTH - VALUE - 2
+TONES: Final = {"gain": "green", "loss": "red"}
 
 
 def tear_sheet(run: Run, step: Nanos = MINUTE) -> RenderableType:
@@ -55,15 +56,8 @@ def _section(section: Section) -> RenderableType:
     grid.add_column(width=LABEL)
     grid.add_column(width=VALUE, justify="right", overflow="fold")
     for row in section.rows:
-        grid.add_row(row.label, _value(row))
+        grid.add_row(row.label, Text(row.text, style=TONES.get(row.tone, "")))
     return Group(Text(section.title, style="bold cyan"), grid)
-
-
-def _value(row: Row) -> Text:
-    style = ""
-    if row.signed and row.value:
-        style = "green" if row.value > 0 else "red"
-    return Text(row.text, style=style)
 
 
 def _settings(settings: dict[str, str]) -> RenderableType:
