@@ -1,0 +1,38 @@
+"""How compiled code is marked, and how it reaches memory that Python holds.
+
+Arrays that come in as arguments are counted references: every call that passes them on pays for
+that with locked instructions. The pass therefore gets addresses, and lays its arrays over them;
+whoever owns the memory keeps it alive while the pass runs.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from numba import carray, types
+from numba.extending import intrinsic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    def njit(**_options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Typed stand-in: numba's decorator has no types of its own."""
+        ...
+
+    def jitable(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Typed stand-in for a function that Python calls, and compiled code too."""
+        ...
+else:
+    from numba import njit
+    from numba.extending import register_jitable as jitable
+
+__all__ = ["carray", "jitable", "njit", "pointer"]
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pointer(_context: Any, address: Any) -> Any:
+    """An address as what `carray` lays an array over."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = context.get_value_type(signature.return_type)
+        return builder.inttoptr(arguments[0], kind)
+
+    return types.voidptr(address), build

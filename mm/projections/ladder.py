@@ -1,0 +1,333 @@
+"""The compiled order book: a window of ticks around the market, and whatever lies beyond it.
+
+Inside the window a level is one cell, found without a search; a bit per cell leads to the next
+level when the best one goes. The window moves with the market. Levels outside it wait in short
+sorted arrays, so that the book is exact at any distance and nothing is dropped. Side 0 holds bids,
+side 1 asks; a `key` is the price for bids and the negated price for asks: the greater, the better.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mm.projections.compiled import carray, njit, pointer
+
+Ints = NDArray[np.int64]
+Bits = NDArray[np.uint64]
+
+WINDOW: Final = 1 << 16
+"""Ticks that are one cell each; the best levels keep an eighth of it away from its ends."""
+WORDS: Final = WINDOW >> 6
+MARGIN: Final = WINDOW >> 3
+FAR_MAX: Final = 1 << 14
+"""Levels outside the window, on each side."""
+NONE: Final = -(1 << 62)
+"""The key of the best level where there is none."""
+BASE, BEST, FAR = 0, 1, 3
+"""Columns of `heads`: the first price of the window, the best keys, the numbers of far levels."""
+FULL: Final = 5
+"""Column of `heads`: set when far levels have no room left and the book is no longer whole."""
+
+
+ANY: Final = 1 << 20
+"""How many books an accessor believes there are: bounds are the caller's affair."""
+
+
+class Ladder(NamedTuple):
+    """Some books; the first index is the book, the second the side where there is one."""
+
+    sizes: Ints
+    bits: Bits
+    far_keys: Ints
+    far_sizes: Ints
+    heads: Ints
+
+
+def empty(books: int) -> Ladder:
+    """Empty books; compiled code finds them by a table that begins with their addresses."""
+    ladder = Ladder(
+        sizes=np.zeros((books, 2, WINDOW), np.int64),
+        bits=np.zeros((books, 2, WORDS), np.uint64),
+        far_keys=np.zeros((books, 2, FAR_MAX), np.int64),
+        far_sizes=np.zeros((books, 2, FAR_MAX), np.int64),
+        heads=np.zeros((books, 6), np.int64),
+    )
+    ladder.heads[:, BEST : BEST + 2] = NONE
+    return ladder
+
+
+@njit(cache=True)
+def word(m: int, place: int) -> int:
+    """A word of the table at an address."""
+    return carray(pointer(m), (64,), np.int64)[place]
+
+
+@njit(cache=True)
+def sizes(m: int, book: int, side: int) -> Ints:
+    """The cells of a side."""
+    at = word(m, 0) + (2 * book + side) * (8 * WINDOW)
+    return carray(pointer(at), (WINDOW,), np.int64)
+
+
+@njit(cache=True)
+def bits(m: int, book: int, side: int) -> Bits:
+    """A bit for each cell that is not empty."""
+    at = word(m, 1) + (2 * book + side) * (8 * WORDS)
+    return carray(pointer(at), (WORDS,), np.uint64)
+
+
+@njit(cache=True)
+def far_keys(m: int, book: int, side: int) -> Ints:
+    """The keys outside the window, worst first."""
+    at = word(m, 2) + (2 * book + side) * (8 * FAR_MAX)
+    return carray(pointer(at), (FAR_MAX,), np.int64)
+
+
+@njit(cache=True)
+def far_sizes(m: int, book: int, side: int) -> Ints:
+    """The sizes that belong to `far_keys`."""
+    at = word(m, 3) + (2 * book + side) * (8 * FAR_MAX)
+    return carray(pointer(at), (FAR_MAX,), np.int64)
+
+
+@njit(cache=True)
+def heads(m: int) -> Ints:
+    """A row for each book: see the columns' names."""
+    return carray(pointer(word(m, 4)), (ANY, 6), np.int64)
+
+
+@njit(cache=True)
+def highest(word: int) -> int:
+    """The place of the highest bit that is set."""
+    place = 0
+    for step in (32, 16, 8, 4, 2, 1):
+        if word >> np.uint64(step):
+            word >>= np.uint64(step)
+            place += step
+    return place
+
+
+@njit(cache=True)
+def lowest(word: int) -> int:
+    """The place of the lowest bit that is set."""
+    return highest(word & (~word + np.uint64(1)))
+
+
+@njit(cache=True)
+def below(used: Bits, cell: int) -> int:
+    """The nearest occupied cell before this one, or -1."""
+    if cell <= 0:
+        return -1
+    place = (cell - 1) >> 6
+    shift = np.uint64(63 - ((cell - 1) & 63))
+    rest = (used[place] << shift) >> shift
+    while rest == 0:
+        place -= 1
+        if place < 0:
+            return -1
+        rest = used[place]
+    return (place << 6) + highest(rest)
+
+
+@njit(cache=True)
+def above(used: Bits, cell: int) -> int:
+    """The nearest occupied cell after this one, or -1."""
+    if cell >= WINDOW - 1:
+        return -1
+    place = (cell + 1) >> 6
+    shift = np.uint64((cell + 1) & 63)
+    rest = (used[place] >> shift) << shift
+    while rest == 0:
+        place += 1
+        if place >= WORDS:
+            return -1
+        rest = used[place]
+    return (place << 6) + lowest(rest)
+
+
+@njit(cache=True)
+def far_place(keys: Ints, count: int, key: int) -> int:
+    """The first far level whose key is not less."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
+def next_key(m: int, book: int, side: int, key: int) -> int:
+    """The best key that is worse than this one, or NONE; it may lie outside the window."""
+    sign = 1 - 2 * side
+    base = heads(m)[book, BASE]
+    cell = sign * key - base
+    if side == 0:
+        near = below(bits(m, book, side), min(cell, WINDOW))
+    else:
+        near = above(bits(m, book, side), max(cell, -1))
+    found = sign * (base + near) if near >= 0 else NONE
+    count = heads(m)[book, FAR + side]
+    if count:
+        place = far_place(far_keys(m, book, side), count, key)
+        if place > 0 and far_keys(m, book, side)[place - 1] > found:
+            found = far_keys(m, book, side)[place - 1]
+    return found
+
+
+@njit(cache=True)
+def shown(m: int, book: int, side: int, price: int) -> int:
+    """The size of the depth level at a price; 0 where there is none."""
+    cell = price - heads(m)[book, BASE]
+    if 0 <= cell < WINDOW:
+        return sizes(m, book, side)[cell]
+    count = heads(m)[book, FAR + side]
+    key = (1 - 2 * side) * price
+    place = far_place(far_keys(m, book, side), count, key)
+    if place < count and far_keys(m, book, side)[place] == key:
+        return far_sizes(m, book, side)[place]
+    return 0
+
+
+@njit(cache=True)
+def clear(m: int, book: int) -> None:
+    """Forget every level."""
+    for side in range(2):
+        for group in range(WORDS):
+            some = bits(m, book, side)[group]
+            if some:
+                for cell in range(group << 6, (group + 1) << 6):
+                    sizes(m, book, side)[cell] = 0
+                bits(m, book, side)[group] = 0
+        heads(m)[book, BEST + side] = NONE
+        heads(m)[book, FAR + side] = 0
+    heads(m)[book, FULL] = 0
+
+
+@njit(cache=True)
+def set_far(m: int, book: int, side: int, key: int, size: int) -> None:
+    """Set or remove a level outside the window."""
+    keys, held = far_keys(m, book, side), far_sizes(m, book, side)
+    count = heads(m)[book, FAR + side]
+    place = far_place(keys, count, key)
+    if place < count and keys[place] == key:
+        if size:
+            held[place] = size
+            return
+        for i in range(place, count - 1):
+            keys[i], held[i] = keys[i + 1], held[i + 1]
+        heads(m)[book, FAR + side] = count - 1
+    elif size:
+        if count == FAR_MAX:
+            heads(m)[book, FULL] = 1
+            return
+        for i in range(count, place, -1):
+            keys[i], held[i] = keys[i - 1], held[i - 1]
+        keys[place], held[place] = key, size
+        heads(m)[book, FAR + side] = count + 1
+
+
+@njit(cache=True)
+def put_cell(m: int, book: int, side: int, cell: int, size: int) -> None:
+    """Set a cell and its bit."""
+    sizes(m, book, side)[cell] = size
+    mask = np.uint64(1) << np.uint64(cell & 63)
+    if size:
+        bits(m, book, side)[cell >> 6] |= mask
+    else:
+        bits(m, book, side)[cell >> 6] &= ~mask
+
+
+@njit(cache=True)
+def recentre(m: int, book: int, price: int) -> None:
+    """Move the window so that `price` stands in its middle."""
+    head = heads(m)
+    old, new = head[book, BASE], price - (WINDOW >> 1)
+    for side in range(2):
+        sign = 1 - 2 * side
+        count = head[book, FAR + side]
+        keys = far_keys(m, book, side)[:count].copy()
+        shown_far = far_sizes(m, book, side)[:count].copy()
+        cells, held = np.empty(WINDOW, np.int64), np.empty(WINDOW, np.int64)
+        found = 0
+        cell = above(bits(m, book, side), -1)
+        while cell >= 0:
+            cells[found], held[found] = cell, sizes(m, book, side)[cell]
+            put_cell(m, book, side, cell, 0)
+            found += 1
+            cell = above(bits(m, book, side), cell)
+        head[book, FAR + side] = 0
+        head[book, BASE] = new
+        for i in range(count):
+            place(m, book, side, sign * keys[i], shown_far[i])
+        for i in range(found):
+            place(m, book, side, old + cells[i], held[i])
+        head[book, BASE] = old
+    head[book, BASE] = new
+
+
+@njit(cache=True)
+def place(m: int, book: int, side: int, price: int, size: int) -> None:
+    """Put a level where it belongs, in the window or beyond."""
+    cell = price - heads(m)[book, BASE]
+    if 0 <= cell < WINDOW:
+        put_cell(m, book, side, cell, size)
+    else:
+        set_far(m, book, side, (1 - 2 * side) * price, size)
+
+
+@njit(cache=True)
+def follow(m: int, book: int, price: int) -> None:
+    """A level has become the best: the window comes along when it is near an end."""
+    head = heads(m)
+    cell = price - head[book, BASE]
+    if cell < MARGIN or cell >= WINDOW - MARGIN:
+        recentre(m, book, price)
+
+
+@njit(cache=True)
+def set_level(m: int, book: int, side: int, price: int, size: int) -> None:
+    """Set a level's absolute size; 0 removes it, and an unknown level may be removed."""
+    head = heads(m)
+    key = price if side == 0 else -price
+    best = head[book, BEST + side]
+    cell = price - head[book, BASE]
+    if 0 <= cell < WINDOW:
+        sizes(m, book, side)[cell] = size
+        mask = np.uint64(1) << np.uint64(cell & 63)
+        if size:
+            bits(m, book, side)[cell >> 6] |= mask
+        else:
+            bits(m, book, side)[cell >> 6] &= ~mask
+    elif size and key > best:
+        # In front of all there is, and outside: the market has jumped, or begins here.
+        recentre(m, book, price)
+        place(m, book, side, price, size)
+    else:
+        set_far(m, book, side, key, size)
+    if size:
+        if key > best:
+            head[book, BEST + side] = key
+            follow(m, book, price)
+    elif key == best:
+        key = next_key(m, book, side, key)
+        head[book, BEST + side] = key
+        if key != NONE:
+            follow(m, book, (1 - 2 * side) * key)
+
+
+@njit(cache=True)
+def levels(m: int, book: int, side: int, out: Ints) -> int:
+    """Write the best levels as price, size, price, size …; returns how many there were room for."""
+    sign = 1 - 2 * side
+    key, count = heads(m)[book, BEST + side], 0
+    while key != NONE and count < len(out) // 2:
+        price = sign * key
+        out[2 * count] = price
+        out[2 * count + 1] = shown(m, book, side, price)
+        count += 1
+        key = next_key(m, book, side, key)
+    return count

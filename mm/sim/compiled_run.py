@@ -1,0 +1,121 @@
+"""One compiled run, from Python: its memory, its desks, and the rows it is fed.
+
+The arrays of a `World` are allocated here and kept alive while the pass works on their addresses.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+from mm.log.rows import ROW, Rows
+from mm.projections.ladder import NONE, empty
+from mm.sim.replay import ASK, DONE, FULL, MORE_ROWS, advance
+from mm.sim.results import FILL, ORDER, POINT
+from mm.sim.world import (
+    BOOKS,
+    CLOCK,
+    DESK,
+    FAR_AWAY,
+    INSTRUMENT,
+    LEVELS_MAX,
+    MARKET,
+    MESSAGE,
+    NUMBERS,
+    QUEUE_MAX,
+    SENT_MAX,
+    SLOT,
+    SLOTS,
+    TABLE,
+    TAKEN_MAX,
+    WIRE,
+)
+
+RESULTS_START: Final = 1 << 12
+
+
+class Memory:
+    """The arrays of one run by name, and their addresses for the pass."""
+
+    def __init__(self, instruments: int, desks: int, *, two_clocks: bool) -> None:
+        """Allocate; with two clocks the venue has books of its own."""
+        books = instruments * (2 if two_clocks else 1)
+        self.ladder = empty(books)
+        self.markets = np.zeros(books, MARKET)
+        self.instruments = np.zeros(instruments, INSTRUMENT)
+        self.desks = np.zeros(desks, DESK)
+        self.numbers = np.zeros((desks, NUMBERS))
+        self.wanted = np.zeros((desks, 2, 2 * LEVELS_MAX), np.int64)
+        self.slots = np.zeros(SLOTS, SLOT)
+        self.free = np.arange(SLOTS - 1, -1, -1, dtype=np.int64)
+        self.live = np.zeros((desks, SLOTS), np.int64)
+        self.queues = np.zeros((instruments, 2, QUEUE_MAX), np.int64)
+        self.queued = np.zeros((instruments, 2), np.int64)
+        self.commands = np.zeros(WIRE, MESSAGE)
+        self.responses = np.zeros(WIRE, MESSAGE)
+        self.sent = np.zeros((instruments, SENT_MAX), np.int64)
+        self.taken = np.zeros((instruments, TAKEN_MAX, 3), np.int64)
+        self.clock = np.zeros(1, CLOCK)
+        self.orders = np.zeros(RESULTS_START, ORDER)
+        self.fills = np.zeros(RESULTS_START, FILL)
+        self.points = np.zeros(RESULTS_START, POINT)
+        self.rows: Rows = np.zeros(1, ROW)
+        self.clock["free"] = SLOTS
+        self.clock["response_last"] = self.clock["command_last"] = -FAR_AWAY
+        self.clock["point_due"] = FAR_AWAY
+        for side in ("bid", "ask"):
+            self.instruments[f"{side}_near"] = NONE
+            self.instruments[f"{side}_far"] = -NONE
+        self.addresses = np.zeros(TABLE, np.int64)
+        self.address = self.addresses.ctypes.data
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Write the addresses down again, after an array was replaced."""
+        arrays: list[Any] = [*self.ladder, self.markets, self.instruments, self.desks]
+        arrays += [self.numbers, self.wanted, self.slots, self.free, self.live, self.queues]
+        arrays += [self.queued, self.commands, self.responses, self.sent, self.taken, self.clock]
+        arrays += [self.orders, self.fills, self.points, self.rows]
+        self.addresses[: len(arrays)] = [array.ctypes.data for array in arrays]
+        counted = [self.markets, self.instruments, self.desks, self.rows]
+        counted += [self.orders, self.fills, self.points]
+        self.addresses[BOOKS : BOOKS + len(counted)] = [len(array) for array in counted]
+
+    def grow(self) -> None:
+        """Double whichever results are three quarters full."""
+        clock = self.clock[0]
+        for name in ("orders", "fills", "points"):
+            array = getattr(self, name)
+            if clock[name] * 4 >= 3 * len(array):
+                grown = np.zeros(2 * len(array), array.dtype)
+                grown[: len(array)] = array
+                setattr(self, name, grown)
+        self.refresh()
+
+
+class CompiledRun:
+    """A run that is fed with blocks of rows."""
+
+    def __init__(self, memory: Memory) -> None:
+        """Take over a memory whose instruments and desks are filled in."""
+        self.memory = memory
+
+    def feed(self, rows: Rows) -> int:
+        """Play as far as these rows go; returns why the pass stopped."""
+        memory = self.memory
+        memory.rows = rows
+        memory.refresh()
+        while True:
+            why: int = advance(memory.address)
+            if why != FULL:
+                return why
+            memory.grow()
+
+
+def play(run: CompiledRun, blocks: Iterable[Rows]) -> None:
+    """Feed every block."""
+    for block in blocks:
+        run.feed(block)
+
+
+__all__ = ["ASK", "DONE", "MORE_ROWS", "CompiledRun", "Memory", "play"]

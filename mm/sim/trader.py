@@ -1,0 +1,334 @@
+"""The compiled engine: what we know of our orders, what a rule wants, which intents may leave.
+
+The rules are those of `engine.quoter`, `engine.risk` and `projections.lifecycle`, over integers;
+the differential tests hold both equal. Decisions take effect at once: an order exists in its slot
+from here on, and its command is on the wire.
+"""
+
+from mm.projections.compiled import njit
+from mm.sim.venue import (
+    ACK,
+    CANCEL,
+    CANCEL_ALL,
+    CANCEL_REJECTED,
+    CANCELED,
+    ELSEWHERE,
+    FILL,
+    GTC,
+    IOC,
+    PLACE,
+    REJECT,
+    usable,
+)
+from mm.sim.world import (
+    SENT_MAX,
+    WIRE,
+    clocks,
+    commands,
+    desk_count,
+    desks,
+    free_slots,
+    instrument_count,
+    instruments,
+    live,
+    markets,
+    orders,
+    responses,
+    sent,
+    slots,
+    wanted,
+)
+
+FREE, PENDING_NEW, RESTING, PARTLY, PENDING_CANCEL = 0, 1, 2, 3, 4
+FILLED, ENDED, REFUSED = 2, 3, 4
+SECOND = 1_000_000_000
+BPS = 10_000
+
+
+@njit(cache=True)
+def command(m: int, at: int, kind: int, slot: int, order_id: int, instrument: int) -> None:
+    """Send a command on its way."""
+    clock = clocks(m)[0]
+    clock.command_last = max(clock.command_last, at + clock.entry)
+    assert clock.command_to - clock.command_from < WIRE
+    message = commands(m)[clock.command_to % WIRE]
+    message.arrival, message.kind = clock.command_last, kind
+    message.slot, message.id, message.instrument = slot, order_id, instrument
+    clock.command_to += 1
+    clock.pending = 1
+
+
+@njit(cache=True)
+def release(m: int, slot: int, status: int) -> None:
+    """We have heard how an order ended: its slot is free for another."""
+    order, clock = slots(m)[slot], clocks(m)[0]
+    told = orders(m)[order.id - 1]
+    told.ended, told.status, told.filled = clock.at, status, order.heard
+    mine, count = live(m)[order.desk], desks(m)[order.desk].live
+    found = 0
+    while mine[found] != slot:
+        found += 1
+    for at in range(found, count - 1):
+        mine[at] = mine[at + 1]
+    desks(m)[order.desk].live = count - 1
+    order.status = FREE
+    free_slots(m)[clock.free] = slot
+    clock.free += 1
+
+
+@njit(cache=True)
+def hear(m: int, at: int) -> bool:
+    """Answers that have reached us by `at`; whether there were any."""
+    clock = clocks(m)[0]
+    heard = False
+    while clock.response_from < clock.response_to:
+        message = responses(m)[clock.response_from % WIRE]
+        if message.arrival > at:
+            break
+        clock.response_from += 1
+        heard = True
+        answered(m, message.kind, message.slot, message.id, message.size)
+        for d in range(desk_count(m)):
+            desk = desks(m)[d]
+            if desk.instrument == message.instrument:
+                desk.settled = 0
+                if desk.own_orders:
+                    desk.awake = 1
+    return heard
+
+
+@njit(cache=True)
+def answered(m: int, kind: int, slot: int, order_id: int, size: int) -> None:
+    """What an answer makes of our order; one that is over hears nothing more."""
+    order, clock = slots(m)[slot], clocks(m)[0]
+    if order.id != order_id or order.status == FREE:
+        assert kind == CANCEL_REJECTED
+        return
+    told = orders(m)[order_id - 1]
+    if kind == ACK:
+        told.acked = clock.at
+        if order.status == PENDING_NEW:
+            order.status = RESTING
+    elif kind == FILL:
+        order.heard += size
+        told.filled = order.heard
+        desks(m)[order.desk].net += order.sign * size
+        instruments(m)[order.instrument].net += order.sign * size
+        if order.heard == order.size:
+            release(m, slot, FILLED)
+        elif order.status != PENDING_CANCEL:
+            order.status = PARTLY
+    elif kind == CANCELED:
+        release(m, slot, ENDED)
+    elif kind == REJECT:
+        release(m, slot, REFUSED)
+
+
+# -- risk ------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def count_sent(m: int, ins: int, at: int) -> None:
+    """Count a message that leaves towards the rate limit."""
+    forget(m, ins, at)
+    rules = instruments(m)[ins]
+    sent(m)[ins, rules.sent_to % SENT_MAX] = at
+    rules.sent_to += 1
+    rules.sent_from = max(rules.sent_from, rules.sent_to - SENT_MAX)
+
+
+@njit(cache=True)
+def forget(m: int, ins: int, at: int) -> None:
+    """Messages older than a second count no more."""
+    rules = instruments(m)[ins]
+    while (
+        rules.sent_from < rules.sent_to and sent(m)[ins, rules.sent_from % SENT_MAX] <= at - SECOND
+    ):
+        rules.sent_from += 1
+
+
+@njit(cache=True)
+def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int) -> bool:
+    """Whether an order passes the risk gate, against the worst case of this instant."""
+    rules, market = instruments(m)[ins], markets(m)[ins]
+    if not usable(m, ins) or not (market.bid_size and market.ask_size):
+        return False
+    if market.bid >= market.ask or not on_grid(m, ins, price, size):
+        return False
+    if size > rules.order_size_max or not affordable(m, ins, price, size):
+        return False
+    twice = market.bid + market.ask
+    if abs(2 * price - twice) * BPS > rules.collar_bps * twice:
+        return False
+    forget(m, ins, at)
+    leaves, count = 0, 0
+    for d in range(desk_count(m)):
+        if desks(m)[d].instrument != ins:
+            continue
+        for i in range(desks(m)[d].live):
+            order = slots(m)[live(m)[d, i]]
+            count += 1
+            if order.sign == sign:
+                leaves += order.size - order.heard
+            elif (price - order.price) * sign >= 0:
+                return False  # It would meet a live order of ours, whatever its state.
+    if sign * rules.net + leaves + size > rules.position_max:
+        return False
+    if count >= rules.open_orders_max:
+        return False
+    return rules.sent_to - rules.sent_from < rules.rate_max
+
+
+@njit(cache=True)
+def on_grid(m: int, ins: int, price: int, size: int) -> bool:
+    """The instrument's own steps and bounds."""
+    rules = instruments(m)[ins]
+    if price < rules.price_min or 0 < rules.price_max < price:
+        return False
+    if size < rules.size_min or 0 < rules.size_max < size or size % rules.size_step:
+        return False
+    return worth(m, ins, price, size)
+
+
+@njit(cache=True)
+def worth(m: int, ins: int, price: int, size: int) -> bool:
+    """Whether the notional reaches the venue's least."""
+    rules = instruments(m)[ins]
+    if rules.inverse:
+        return size * rules.by >= price * rules.notional_min
+    return price * size >= rules.notional_min
+
+
+@njit(cache=True)
+def affordable(m: int, ins: int, price: int, size: int) -> bool:
+    """Whether the notional keeps within our own limit."""
+    rules = instruments(m)[ins]
+    if rules.inverse:
+        return size * rules.by <= price * rules.notional_max
+    return price * size <= rules.notional_max
+
+
+# -- quoting ---------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def quote(m: int, d: int, at: int) -> None:
+    """The fewest intents from what is live to what is wanted, cancels first."""
+    desk = desks(m)[d]
+    settled = True
+    for side in range(2):
+        withdraw(m, d, at, side)
+    for side in range(2):
+        settled &= supply(m, d, at, side)
+    desk.settled = settled
+
+
+@njit(cache=True)
+def keeps(m: int, slot: int, price: int, size: int, sign: int) -> bool:
+    """Whether a live order serves a wanted level: at its price, and never larger."""
+    order = slots(m)[slot]
+    return (
+        order.sign == sign
+        and order.tif == GTC
+        and order.status != PENDING_CANCEL
+        and order.price == price
+        and order.size - order.heard <= size
+    )
+
+
+@njit(cache=True)
+def withdraw(m: int, d: int, at: int, side: int) -> None:
+    """Cancel what rests on a side and serves nothing wanted."""
+    desk = desks(m)[d]
+    sign, count = 1 - 2 * side, desk.bids if side == 0 else desk.asks
+    for i in range(desk.live):
+        slot = live(m)[d, i]
+        order = slots(m)[slot]
+        if order.sign != sign or order.tif != GTC or order.status == PENDING_CANCEL:
+            continue
+        serves = False
+        for level in range(count):
+            if first_for(m, d, side, level, slot):
+                serves = True
+                break
+        if not serves:
+            order.status = PENDING_CANCEL
+            count_sent(m, desk.instrument, at)
+            command(m, at, CANCEL, slot, order.id, desk.instrument)
+            clocks(m)[0].cancels += 1
+
+
+@njit(cache=True)
+def first_for(m: int, d: int, side: int, level: int, slot: int) -> bool:
+    """Whether an order is the first that serves a level; levels never share a price."""
+    sign = 1 - 2 * side
+    price, size = wanted(m)[d, side, 2 * level], wanted(m)[d, side, 2 * level + 1]
+    for i in range(desks(m)[d].live):
+        if keeps(m, live(m)[d, i], price, size, sign):
+            return live(m)[d, i] == slot
+    return False
+
+
+@njit(cache=True)
+def supply(m: int, d: int, at: int, side: int) -> bool:
+    """Place what is wanted on a side and not there; False where risk refused some of it."""
+    desk = desks(m)[d]
+    sign, count = 1 - 2 * side, desk.bids if side == 0 else desk.asks
+    whole = True
+    for level in range(count):
+        price, size = wanted(m)[d, side, 2 * level], wanted(m)[d, side, 2 * level + 1]
+        there = False
+        for i in range(desk.live):
+            if keeps(m, live(m)[d, i], price, size, sign):
+                there = True
+                break
+        if there:
+            continue
+        if allowed(m, desk.instrument, at, sign, price, size):
+            count_sent(m, desk.instrument, at)
+            place_order(m, d, at, sign, level, price, size, GTC)
+        else:
+            clocks(m)[0].refused += 1
+            whole = False
+    return whole
+
+
+@njit(cache=True)
+def place_order(
+    m: int, d: int, at: int, sign: int, level: int, price: int, size: int, tif: int
+) -> None:
+    """An order exists from here on; its command is on the way."""
+    clock, desk = clocks(m)[0], desks(m)[d]
+    assert clock.free > 0
+    clock.free -= 1
+    slot = free_slots(m)[clock.free]
+    order = slots(m)[slot]
+    clock.orders += 1
+    order.id, order.desk, order.instrument = clock.orders, d, desk.instrument
+    order.sign, order.level, order.price, order.size = sign, level, price, size
+    order.heard, order.status, order.tif, order.post_only = 0, PENDING_NEW, tif, tif == GTC
+    order.state, order.filled, order.listed = ELSEWHERE, 0, 0
+    order.front, order.traded, order.shown = 0.0, 0.0, 0
+    told = orders(m)[clock.orders - 1]
+    told.id, told.placed, told.price, told.size = order.id, at, price, size
+    told.acked, told.ended, told.filled, told.status = 0, 0, 0, 0
+    told.front, told.row = 0.0, clock.first_row + clock.i
+    told.instrument, told.desk, told.side, told.level = desk.instrument, d, sign, level
+    told.reason = tif == IOC
+    live(m)[d, desk.live] = slot
+    desk.live += 1
+    command(m, at, PLACE, slot, order.id, desk.instrument)
+
+
+@njit(cache=True)
+def pull(m: int, at: int) -> None:
+    """Cancel everything that rests: the run is over."""
+    for ins in range(instrument_count(m)):
+        some = False
+        for d in range(desk_count(m)):
+            if desks(m)[d].instrument == ins:
+                for i in range(desks(m)[d].live):
+                    slots(m)[live(m)[d, i]].status = PENDING_CANCEL
+                    some = True
+        if some:
+            command(m, at, CANCEL_ALL, ins, 0, ins)

@@ -1,0 +1,310 @@
+"""Everything the compiled pass remembers, as arrays: markets, desks, orders, wires, results.
+
+One `World` is one run: Python allocates it and fills in what is fixed, the pass changes the rest in
+place. An order lives in a slot from the decision to place it until we have heard how it ended;
+`state` and what follows it are how the venue sees the order, the fields before how we do. Side 0 is
+bids, 1 asks; `sign` is +1 to buy, -1 to sell, as in `Side`.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from mm.log.rows import ROW
+from mm.projections.compiled import carray, njit, pointer
+from mm.projections.ladder import word
+from mm.sim.results import FILL, ORDER, POINT
+
+SLOTS: Final = 1 << 10
+"""Orders that are alive at once, ours and the venue's view together."""
+QUEUE_MAX: Final = 1 << 9
+WIRE: Final = 1 << 12
+LEVELS_MAX: Final = 32
+SENT_MAX: Final = 1 << 10
+TAKEN_MAX: Final = 1 << 10
+NUMBERS: Final = 16
+FAR_AWAY: Final = np.iinfo(np.int64).max
+"""A time that never comes."""
+
+MARKET: Final = np.dtype(
+    [
+        ("bid", "<i8"),
+        ("bid_size", "<i8"),
+        ("ask", "<i8"),
+        ("ask_size", "<i8"),
+        ("updated", "<i8"),
+        ("down", "<u8"),  # A bit for each channel that is down.
+        ("has_depth", "u1"),
+        ("has_quote", "u1"),
+        ("lost", "u1"),
+        ("hit", "u1"),  # The event under way spoke of a level where an order of ours may stand.
+        ("pad", "<u4"),
+    ]
+)
+"""What a book shows, as we see it and, further on, as the venue does; 0 where nothing is shown."""
+
+INSTRUMENT: Final = np.dtype(
+    [
+        ("price_min", "<i8"),
+        ("price_max", "<i8"),  # 0: any.
+        ("size_min", "<i8"),
+        ("size_max", "<i8"),  # 0: any.
+        ("size_step", "<i8"),
+        ("inverse", "<i8"),
+        # Notional bounds as integers: price * size, or size * by against price * bound if inverse.
+        ("by", "<i8"),
+        ("notional_min", "<i8"),
+        ("notional_max", "<i8"),
+        ("order_size_max", "<i8"),
+        ("position_max", "<i8"),
+        ("open_orders_max", "<i8"),
+        ("collar_bps", "<i8"),
+        ("rate_max", "<i8"),
+        ("lot_size", "<f8"),
+        # How the present orders stand.
+        ("net", "<i8"),  # Of fills heard.
+        ("held", "<i8"),  # Of fills made: the venue's view.
+        ("sent_from", "<i8"),
+        ("sent_to", "<i8"),
+        ("taken", "<i8"),  # Prices of which we took something.
+        # Where our orders stand at the venue: best and worst price of each side, as keys.
+        ("bid_near", "<i8"),
+        ("bid_far", "<i8"),
+        ("ask_near", "<i8"),
+        ("ask_far", "<i8"),
+    ]
+)
+DESK: Final = np.dtype(
+    [
+        ("instrument", "<i8"),
+        ("rule", "<i8"),  # 0: Python decides; else see `rules`.
+        ("timer", "<i8"),
+        ("deadline", "<i8"),
+        ("moved_bps", "<f8"),
+        ("asked_mid", "<f8"),
+        ("asked_bid", "<i8"),
+        ("asked_ask", "<i8"),
+        ("net", "<i8"),
+        ("live", "<i8"),
+        ("bids", "<i8"),
+        ("asks", "<i8"),
+        ("settled", "u1"),  # What rests is what is wanted; asking for the same changes nothing.
+        ("top_changed", "u1"),
+        ("own_orders", "u1"),
+        ("awake", "u1"),
+        ("pad", "<u4"),
+        ("fair", "<f8"),
+        ("anchored", "<i8"),
+        ("anchor_net", "<i8"),
+    ]
+)
+SLOT: Final = np.dtype(
+    [
+        ("id", "<i8"),
+        ("desk", "<i8"),
+        ("instrument", "<i8"),
+        ("sign", "<i8"),
+        ("level", "<i8"),
+        ("price", "<i8"),
+        ("size", "<i8"),
+        ("heard", "<i8"),  # Lots filled, as far as we have heard.
+        ("status", "<i8"),
+        ("tif", "<i8"),
+        ("post_only", "<i8"),
+        ("state", "<i8"),
+        ("filled", "<i8"),
+        ("front", "<f8"),
+        ("traded", "<f8"),
+        ("shown", "<i8"),  # What the level showed when it last spoke of this order's price.
+        ("listed", "<i8"),
+        ("open", "<i8"),
+    ]
+)
+MESSAGE: Final = np.dtype(
+    [
+        ("arrival", "<i8"),
+        ("kind", "<i8"),
+        ("slot", "<i8"),
+        ("id", "<i8"),
+        ("instrument", "<i8"),
+        ("price", "<i8"),
+        ("size", "<i8"),
+    ]
+)
+CLOCK: Final = np.dtype(
+    [
+        ("at", "<i8"),
+        ("i", "<i8"),  # The next row that reaches us.
+        ("j", "<i8"),  # The next row at the venue, where that has a clock of its own.
+        ("first_row", "<i8"),  # The number of row 0 of the present block in the whole recording.
+        ("orders", "<i8"),
+        ("fills", "<i8"),
+        ("points", "<i8"),
+        ("point_every", "<i8"),
+        ("point_due", "<i8"),
+        ("free", "<i8"),
+        ("entry", "<i8"),
+        ("response", "<i8"),
+        ("command_from", "<i8"),
+        ("command_to", "<i8"),
+        ("command_last", "<i8"),
+        ("response_from", "<i8"),
+        ("response_to", "<i8"),
+        ("response_last", "<i8"),
+        ("pending", "<i8"),  # Something was sent and not yet told.
+        ("two_clocks", "<i8"),
+        ("whole", "<i8"),  # Fills in full, as hftbacktest has it, instead of shared volume.
+        ("queue", "<i8"),
+        ("queue_n", "<f8"),
+        ("open", "<i8"),
+        ("open_max", "<i8"),
+        ("desk", "<i8"),  # The desk that Python is to be asked for.
+        ("cancels", "<i8"),
+        ("turns", "<i8"),
+        ("events", "<i8"),
+        ("refused", "<i8"),
+        ("stopping", "<i8"),
+        ("phase", "<i8"),
+        ("wakes", "<i8"),
+        ("error", "<i8"),
+    ]
+)
+
+
+ANY: Final = 1 << 40
+"""How long an accessor believes an array to be: bounds are the caller's affair."""
+BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS = 32, 33, 34, 35, 36, 37, 38
+"""Where the table of addresses tells how many there are of each."""
+TABLE: Final = 64
+
+
+@njit(cache=True)
+def count_of(m: int, what: int) -> int:
+    """How many there are of something; see the names above."""
+    return word(m, what)
+
+
+@njit(cache=True)
+def desk_count(m: int) -> int:
+    """How many desks there are."""
+    return word(m, DESKS)
+
+
+@njit(cache=True)
+def instrument_count(m: int) -> int:
+    """How many instruments there are."""
+    return word(m, INSTRUMENTS)
+
+
+@njit(cache=True)
+def markets(m: int) -> Any:
+    """What each book shows."""
+    return carray(pointer(word(m, 5)), (ANY,), MARKET)
+
+
+@njit(cache=True)
+def instruments(m: int) -> Any:
+    """Rules, limits and positions."""
+    return carray(pointer(word(m, 6)), (ANY,), INSTRUMENT)
+
+
+@njit(cache=True)
+def desks(m: int) -> Any:
+    """One for each strategy at work."""
+    return carray(pointer(word(m, 7)), (ANY,), DESK)
+
+
+@njit(cache=True)
+def numbers(m: int) -> Any:
+    """The parameters of compiled rules."""
+    return carray(pointer(word(m, 8)), (ANY, NUMBERS), np.float64)
+
+
+@njit(cache=True)
+def wanted(m: int) -> Any:
+    """By desk and side: price, size, price, size …, nearest first."""
+    return carray(pointer(word(m, 9)), (ANY, 2, 2 * LEVELS_MAX), np.int64)
+
+
+@njit(cache=True)
+def slots(m: int) -> Any:
+    """Live orders."""
+    return carray(pointer(word(m, 10)), (SLOTS,), SLOT)
+
+
+@njit(cache=True)
+def free_slots(m: int) -> Any:
+    """A stack of slots that are free."""
+    return carray(pointer(word(m, 11)), (SLOTS,), np.int64)
+
+
+@njit(cache=True)
+def live(m: int) -> Any:
+    """By desk: the slots of its live orders, oldest first."""
+    return carray(pointer(word(m, 12)), (ANY, SLOTS), np.int64)
+
+
+@njit(cache=True)
+def queues(m: int) -> Any:
+    """By instrument and side: slots of what rests, best price first, then oldest."""
+    return carray(pointer(word(m, 13)), (ANY, 2, QUEUE_MAX), np.int64)
+
+
+@njit(cache=True)
+def queued(m: int) -> Any:
+    """How many rest."""
+    return carray(pointer(word(m, 14)), (ANY, 2), np.int64)
+
+
+@njit(cache=True)
+def commands(m: int) -> Any:
+    """A ring of commands on their way to the venue."""
+    return carray(pointer(word(m, 15)), (WIRE,), MESSAGE)
+
+
+@njit(cache=True)
+def responses(m: int) -> Any:
+    """A ring of answers on their way to us."""
+    return carray(pointer(word(m, 16)), (WIRE,), MESSAGE)
+
+
+@njit(cache=True)
+def sent(m: int) -> Any:
+    """By instrument: a ring of the times at which messages left."""
+    return carray(pointer(word(m, 17)), (ANY, SENT_MAX), np.int64)
+
+
+@njit(cache=True)
+def taken_lots(m: int) -> Any:
+    """By instrument: side, price and lots that we took."""
+    return carray(pointer(word(m, 18)), (ANY, TAKEN_MAX, 3), np.int64)
+
+
+@njit(cache=True)
+def clocks(m: int) -> Any:
+    """The one row of counters and times."""
+    return carray(pointer(word(m, 19)), (1,), CLOCK)
+
+
+@njit(cache=True)
+def orders(m: int) -> Any:
+    """Every order of the run."""
+    return carray(pointer(word(m, 20)), (ANY,), ORDER)
+
+
+@njit(cache=True)
+def fills(m: int) -> Any:
+    """Every fill of the run."""
+    return carray(pointer(word(m, 21)), (ANY,), FILL)
+
+
+@njit(cache=True)
+def points(m: int) -> Any:
+    """Samples of positions."""
+    return carray(pointer(word(m, 22)), (ANY,), POINT)
+
+
+@njit(cache=True)
+def rows_of(m: int) -> Any:
+    """The present block of rows."""
+    return carray(pointer(word(m, 23)), (ANY,), ROW)
