@@ -79,7 +79,7 @@ def comparison(a: Run, b: Run, step: Nanos = MINUTE) -> RenderableType:
     found = compared(a, b, step)
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     grid.add_column("figure")
-    for title in (a.info.name, b.info.name, "difference"):
+    for title in (*names(a, b), "difference"):
         grid.add_column(Text(title), justify="right", overflow="fold")
     section = ""
     for each in found:
@@ -94,6 +94,13 @@ def comparison(a: Run, b: Run, step: Nanos = MINUTE) -> RenderableType:
     return Group(grid, *notes, Text(_convention(a, step), style="dim"))
 
 
+def names(a: Run, b: Run) -> tuple[str, str]:
+    """What to call two runs: their names, told apart where they share one."""
+    if a.info.name != b.info.name:
+        return a.info.name, b.info.name
+    return f"{a.info.name} (A)", f"{b.info.name} (B)"
+
+
 def differing(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """Settings that the two runs do not share: name, and the value in each."""
     first, second = (_told(heading(run), run) for run in (a, b))
@@ -106,17 +113,17 @@ def differing(a: Run, b: Run) -> list[tuple[str, str, str]]:
 
 def write_comparison(a: Run, b: Run, path: Path, step: Nanos = MINUTE) -> None:
     """Write both runs beside each other as one HTML file; raises as `write_report` does."""
-    title = f"{a.info.name} and {b.info.name}"
+    title = " and ".join(names(a, b))
     about = Heading(title, _lines(a, b), {}, "")
     body = [
         titled(about),
         *_overlays(a, b),
         "<h2>Figures</h2>",
-        _table(compared(a, b, step), a.info.name, b.info.name),
+        _table(compared(a, b, step), names(a, b)),
         f'<p class="note">{escaped(_convention(a, step))}</p>',
         "<h2>Settings that differ</h2>",
         _differing(a, b),
-        *(_settings(each) for each in (a, b)),
+        *(_settings(each, name) for each, name in zip((a, b), names(a, b), strict=True)),
     ]
     write_page(path, page(title, body, b.info.code_version))
 
@@ -150,7 +157,7 @@ def _lines(a: Run, b: Run) -> tuple[str, ...]:
 
 def _overlays(a: Run, b: Run) -> list[str]:
     """Both equities, a plot for each currency that either run made money in."""
-    parts = [(run.info.name, list(run.traded())) for run in (a, b)]
+    parts = [(name, list(run.traded())) for name, run in zip(names(a, b), (a, b), strict=True)]
     settled = [part.instrument.settle for _, traded in parts for part in traded]
     pictures = []
     for number, currency in enumerate(dict.fromkeys(settled), start=1):
@@ -164,8 +171,9 @@ def _overlays(a: Run, b: Run) -> list[str]:
     return pictures
 
 
-def _table(found: list[Compared], a: str, b: str) -> str:
-    heads = "".join(f'<th class="figure">{escaped(each)}</th>' for each in (a, b, "difference"))
+def _table(found: list[Compared], called: tuple[str, str]) -> str:
+    titles = (*called, "difference")
+    heads = "".join(f'<th class="figure">{escaped(each)}</th>' for each in titles)
     rows, section = [], ""
     for each in found:
         if each.section != section:
@@ -177,7 +185,9 @@ def _table(found: list[Compared], a: str, b: str) -> str:
             f'<td class="figure">{second}</td>'
             f'<td class="figure {each.tone}">{difference}</td></tr>'
         )
-    return f"<table><thead><tr><th></th>{heads}</tr></thead>{''.join(rows)}</table>"
+    return (
+        f'<table class="compared"><thead><tr><th></th>{heads}</tr></thead>{"".join(rows)}</table>'
+    )
 
 
 def _differing(a: Run, b: Run) -> str:
@@ -188,5 +198,5 @@ def _differing(a: Run, b: Run) -> str:
     return f'<table class="settings">{rows}</table>' if rows else "<p>None.</p>"
 
 
-def _settings(run: Run) -> str:
-    return f"<h2>{escaped(run.info.name)}</h2>{settings(heading(run), run.info)}"
+def _settings(run: Run, name: str) -> str:
+    return f"<h2>{escaped(name)}</h2>{settings(heading(run), run.info)}"

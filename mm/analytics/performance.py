@@ -261,16 +261,17 @@ def _inventory(run: Run, part: Traded, account: Account) -> Inventory:
     net = np.concatenate([[0], np.cumsum(fills["side"] * fills["size"])])
     edges = np.concatenate([[run.info.first], fills["heard"], [max(run.info.last, run.info.first)]])
     spans = np.maximum(np.diff(edges), 0)
-    lot = float(at.lot_size)
-    weights = spans if spans.any() else None
+    lot, largest = float(at.lot_size), int(np.abs(net).max())
+    if not spans.any():  # Everything at one moment: what is held then.
+        net, spans = net[-1:], np.ones(1)
     return Inventory(
         unit=unit_of(at),
         quote=at.quote,
         last=at.size(account.position.net),
         entry=EXACT.multiply(account.position.entry(at.kind), at.tick_size),
-        mean=float(np.average(net, weights=weights)) * lot,
-        mean_size=float(np.average(np.abs(net), weights=weights)) * lot,
-        largest=at.size(int(np.abs(net).max())),
+        mean=float(np.average(net, weights=spans)) * lot,
+        mean_size=float(np.average(np.abs(net), weights=spans)) * lot,
+        largest=at.size(largest),
     )
 
 
