@@ -25,6 +25,8 @@ else:
     from numba import njit
 
 COUNT: Final = 5_000_000
+TICK: Final = "0.1"
+LOT: Final = "0.001"
 SEED: Final = 20_240_101
 OPENS_NS: Final = 1_704_067_200_000_000_000
 FIRST_BID: Final = 500_000
