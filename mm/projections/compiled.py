@@ -5,29 +5,36 @@ that with locked instructions. The pass therefore gets addresses, and lays its a
 whoever owns the memory keeps it alive while the pass runs.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 from numba import carray, types
-from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    def njit(**_options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    Function = TypeVar("Function")
+
+    def njit(**_options: Any) -> Callable[[Function], Function]:
         """Typed stand-in: numba's decorator has no types of its own."""
         ...
 
-    def jitable(function: Callable[..., Any]) -> Callable[..., Any]:
+    def jitable(function: Function) -> Function:
         """Typed stand-in for a function that Python calls, and compiled code too."""
+        ...
+
+    def intrinsic(function: Callable[[Any, Any], Any]) -> Callable[[int], Any]:
+        """Typed stand-in: compiled code calls what is built without the context."""
         ...
 else:
     from numba import njit
+    from numba.extending import intrinsic
     from numba.extending import register_jitable as jitable
 
-__all__ = ["carray", "jitable", "njit", "pointer"]
+__all__ = ["carray", "jitable", "njit", "pointer", "whole"]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def pointer(_context: Any, address: Any) -> Any:
     """An address as what `carray` lays an array over."""
 
@@ -36,3 +43,10 @@ def pointer(_context: Any, address: Any) -> Any:
         return builder.inttoptr(arguments[0], kind)
 
     return types.voidptr(address), build
+
+
+@njit(cache=True)
+def whole(number: Any) -> int:
+    """A small or unsigned number as int64, so that callees are compiled for one type only."""
+    wide: int = np.int64(number)  # type: ignore[assignment]
+    return wide

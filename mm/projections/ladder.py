@@ -6,7 +6,7 @@ sorted arrays, so that the book is exact at any distance and nothing is dropped.
 side 1 asks; a `key` is the price for bids and the negated price for asks: the greater, the better.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,45 +60,46 @@ def empty(books: int) -> Ladder:
 @njit(cache=True)
 def word(m: int, place: int) -> int:
     """A word of the table at an address."""
-    return carray(pointer(m), (64,), np.int64)[place]
+    at: int = carray(pointer(m), (64,), np.int64)[place]
+    return at
 
 
 @njit(cache=True)
-def sizes(m: int, book: int, side: int) -> Ints:
+def sizes(m: int, book: int, side: int) -> Any:
     """The cells of a side."""
     at = word(m, 0) + (2 * book + side) * (8 * WINDOW)
     return carray(pointer(at), (WINDOW,), np.int64)
 
 
 @njit(cache=True)
-def bits(m: int, book: int, side: int) -> Bits:
+def bits(m: int, book: int, side: int) -> Any:
     """A bit for each cell that is not empty."""
     at = word(m, 1) + (2 * book + side) * (8 * WORDS)
     return carray(pointer(at), (WORDS,), np.uint64)
 
 
 @njit(cache=True)
-def far_keys(m: int, book: int, side: int) -> Ints:
+def far_keys(m: int, book: int, side: int) -> Any:
     """The keys outside the window, worst first."""
     at = word(m, 2) + (2 * book + side) * (8 * FAR_MAX)
     return carray(pointer(at), (FAR_MAX,), np.int64)
 
 
 @njit(cache=True)
-def far_sizes(m: int, book: int, side: int) -> Ints:
+def far_sizes(m: int, book: int, side: int) -> Any:
     """The sizes that belong to `far_keys`."""
     at = word(m, 3) + (2 * book + side) * (8 * FAR_MAX)
     return carray(pointer(at), (FAR_MAX,), np.int64)
 
 
 @njit(cache=True)
-def heads(m: int) -> Ints:
+def heads(m: int) -> Any:
     """A row for each book: see the columns' names."""
     return carray(pointer(word(m, 4)), (ANY, 6), np.int64)
 
 
 @njit(cache=True)
-def highest(word: int) -> int:
+def highest(word: Any) -> int:
     """The place of the highest bit that is set."""
     place = 0
     for step in (32, 16, 8, 4, 2, 1):
@@ -109,13 +110,13 @@ def highest(word: int) -> int:
 
 
 @njit(cache=True)
-def lowest(word: int) -> int:
+def lowest(word: Any) -> int:
     """The place of the lowest bit that is set."""
     return highest(word & (~word + np.uint64(1)))
 
 
 @njit(cache=True)
-def below(used: Bits, cell: int) -> int:
+def below(used: Any, cell: int) -> int:
     """The nearest occupied cell before this one, or -1."""
     if cell <= 0:
         return -1
@@ -131,7 +132,7 @@ def below(used: Bits, cell: int) -> int:
 
 
 @njit(cache=True)
-def above(used: Bits, cell: int) -> int:
+def above(used: Any, cell: int) -> int:
     """The nearest occupied cell after this one, or -1."""
     if cell >= WINDOW - 1:
         return -1
@@ -147,7 +148,7 @@ def above(used: Bits, cell: int) -> int:
 
 
 @njit(cache=True)
-def far_place(keys: Ints, count: int, key: int) -> int:
+def far_place(keys: Any, count: int, key: int) -> int:
     """The first far level whose key is not less."""
     low, high = 0, count
     while low < high:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mm.log.rows import Kind
-from mm.projections.compiled import njit
+from mm.projections.compiled import njit, whole
 from mm.projections.ladder import (
     BEST,
     MARGIN,
@@ -93,7 +93,7 @@ def settle(m: int, b: int, at: int, leads: int) -> None:
 def rarely(m: int, b: int, row: Any, ours: bool) -> None:
     """The rows that come now and then: losses, channels, snapshots."""
     market = markets(m)[b]
-    kind = np.int64(row.kind)
+    kind = whole(row.kind)
     if kind == CLEAR:
         clear(m, b)
         market.has_depth, market.lost = 1, 0
@@ -295,8 +295,8 @@ def advance(m: int) -> int:
             while True:
                 row = row_at[clock.i]
                 clock.i += 1
-                kind, ins = np.int64(row.kind), np.int64(row.instrument)
-                flags = np.int64(row.flags)
+                kind, ins = whole(row.kind), whole(row.instrument)
+                flags = whole(row.flags)
                 market = market_at[ins]
                 if kind in (BID, ASKED):
                     side = kind - BID
@@ -410,8 +410,8 @@ def play_venue(m: int, other: int) -> None:
     clock = clocks(m)[0]
     row = rows_of(m)[clock.j]
     clock.j += 1
-    at, flags = row.venue, np.int64(row.flags)
-    kind, ins = np.int64(row.kind), np.int64(row.instrument)
+    at, flags = row.venue, whole(row.flags)
+    kind, ins = whole(row.kind), whole(row.instrument)
     b = ins + other
     market = markets(m)[b]
     if kind in (BID, ASKED):
