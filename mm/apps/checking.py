@@ -44,6 +44,13 @@ def check(config: Config) -> None:
             where="paper.latency",
             remedy=f"use one of {', '.join(PRESETS)}, or give entry and response",
         )
+    for way in ("entry", "response"):
+        if getattr(config.paper, way) and getattr(config.paper, f"{way}_sample"):
+            raise ConfigError(
+                f"paper.{way} and paper.{way}_sample are both given",
+                where=f"paper.{way}_sample",
+                remedy="leave out the one that is not meant",
+            )
     validate_paper(config.paper.settings)
     for field, least, value, most in bounded(config):
         if not least <= value <= most:
@@ -122,8 +129,11 @@ def bounded(config: Config) -> list[tuple[str, int, int, int]]:
         ("log.append_timeout", MILLIS, config.log.append_timeout.nanos, HOUR),
         ("paper.entry", 0, paper.entry.most, HOUR),
         ("paper.response", 0, paper.response.most, HOUR),
+        ("paper.arrivals.step", MILLIS, paper.arrivals.step, HOUR),
         ("paper.open_orders_max", 1, paper.open_orders_max, 100_000),
     ]
+    given = {kind: getattr(paper, kind) for kind in ("place", "amend", "cancel")}
+    found += [(f"paper.{kind}", 0, delay.most, HOUR) for kind, delay in given.items() if delay]
     if market := getattr(config.feed, "market", None):
         found.append(("feed.market.funding_interval", 0, market.funding_interval.nanos, YEAR))
     return found

@@ -29,9 +29,17 @@ from mm.engine.settings import (
 )
 from mm.errors import ConfigError
 from mm.events.instrument import ContractKind
-from mm.events.units import SECONDS
+from mm.events.units import SECONDS, Nanos
 from mm.log.writer import AppendLimits
-from mm.sim.settings import PRESETS, Latency, PaperSettings
+from mm.sim.settings import (
+    PRESETS,
+    Arrivals,
+    Delay,
+    Latency,
+    Measured,
+    PaperSettings,
+    Sampled,
+)
 from mm.sim.synthetic import SyntheticSettings
 
 YEAR: Final = checking.YEAR
@@ -99,16 +107,40 @@ class SyntheticFeedConfig(
 FeedConfig = RecordingFeedConfig | SyntheticFeedConfig
 
 
+class ArrivalsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Takers by chance, for `matching` "poisson": as `Arrivals`, but for a duration."""
+
+    rate: float = 140.0
+    decay: float = 1.5
+    step: Duration = Duration("5ms")
+
+    @property
+    def settings(self) -> Arrivals:
+        """The same, in the simulated venue's units."""
+        return Arrivals(rate=self.rate, decay=self.decay, step=self.step.nanos)
+
+
 class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The simulated venue: latency by name (`none`, `fast` 1 ms, `seeds` 50 to 200 ms) or given.
 
-    A given latency is uniform from its first to its second duration.
+    A given latency is uniform from its first to its second duration; a sample is drawn from, and
+    `measured` round trips (sent, arrived, heard, in nanoseconds) are interpolated in time.
     """
 
     wallet: str = "main"
     latency: str = "fast"
     entry: tuple[Duration, Duration] | None = None
     response: tuple[Duration, Duration] | None = None
+    place: tuple[Duration, Duration] | None = None
+    amend: tuple[Duration, Duration] | None = None
+    cancel: tuple[Duration, Duration] | None = None
+    entry_sample: tuple[Duration, ...] | None = None
+    response_sample: tuple[Duration, ...] | None = None
+    measured: tuple[tuple[int, int, int], ...] | None = None
+    queue: str = "risk-averse"
+    queue_power: float = 3.0
+    matching: str = "shared"
+    arrivals: ArrivalsConfig = ArrivalsConfig()
     open_orders_max: int = 200
     balances: dict[str, Decimal] | None = None
 
@@ -117,15 +149,33 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """The same, in the simulated venue's units; `latency` must be a preset's name."""
         return PaperSettings(
             wallet=self.wallet,
-            entry=_latency(self.entry, self.latency),
-            response=_latency(self.response, self.latency),
+            entry=_delay(self.entry, self.entry_sample) or PRESETS[self.latency],
+            response=_delay(self.response, self.response_sample) or PRESETS[self.latency],
+            place=_delay(self.place),
+            amend=_delay(self.amend),
+            cancel=_delay(self.cancel),
+            measured=_measured(self.measured),
+            queue=self.queue,
+            queue_power=self.queue_power,
+            matching=self.matching,
+            arrivals=self.arrivals.settings,
             open_orders_max=self.open_orders_max,
             balances=self.balances,
         )
 
 
-def _latency(given: tuple[Duration, Duration] | None, preset: str) -> Latency:
-    return PRESETS[preset] if given is None else Latency(given[0].nanos, given[1].nanos)
+def _delay(
+    given: tuple[Duration, Duration] | None, sample: tuple[Duration, ...] | None = None
+) -> Delay | None:
+    if sample is not None:
+        return Sampled(tuple(sorted(delay.nanos for delay in sample)))
+    return None if given is None else Latency(given[0].nanos, given[1].nanos)
+
+
+def _measured(trips: tuple[tuple[int, int, int], ...] | None) -> Measured | None:
+    if trips is None:
+        return None
+    return Measured(tuple((Nanos(sent), Nanos(there), Nanos(back)) for sent, there, back in trips))
 
 
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ order of our own is canceled there.
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any, Final
 
 import msgspec
 
@@ -30,6 +31,7 @@ from mm.events.orders import (
     TimeInForce,
 )
 from mm.events.units import Nanos
+from mm.events.vocabulary import OrderFact
 from mm.sim.fees import EXACT
 from mm.sim.filters import combination, limit_filter, notional_filter, size_filter
 from mm.sim.funds import reservation
@@ -212,6 +214,26 @@ def reject(at: Nanos, pit: Pit, intent: PlaceOrder, reason: RejectReason, text: 
             raw_text=text,
         ),
     )
+
+
+TURNED_AWAY: Final[dict[type, Any]] = {
+    PlaceOrder: OrderRejected,
+    AmendOrder: AmendRejected,
+    CancelOrder: CancelRejected,
+}
+
+
+def turned_away(at: Nanos, intent: PlaceOrder | AmendOrder | CancelOrder) -> OrderFact:
+    """What we hear at `at` of a command that the venue never looked at: it has no venue's time."""
+    told: OrderFact = TURNED_AWAY[type(intent)](
+        order_id=intent.order_id,
+        instrument=intent.instrument,
+        reason=RejectReason.OTHER,
+        received=at,
+        venue_time=Nanos(0),
+        raw_text="it never reached the venue",
+    )
+    return told
 
 
 def _amend_rejected(at: Nanos, intent: AmendOrder, reason: RejectReason) -> AmendRejected:

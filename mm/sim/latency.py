@@ -1,17 +1,20 @@
-"""A wire: what is put in comes out later, in the order it was put in.
+"""Wires: what is put in comes out later, in the order it was put in.
 
-A delay is drawn by hashing (seed, name of the wire, number of the message), so that it depends on
-nothing else: not on who asks, nor how often, nor on any global state. A message never overtakes
-the one before it; one that would is held back until the earlier one has come out.
+A delay is worked out from the time, or drawn by hashing (seed, wire, number of the message), so
+that it depends on nothing else: not on who asks, nor how often, nor on any global state. A message
+never overtakes the one before it; one that would is held back until the earlier one has come out.
 """
 
 from collections import deque
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
+from mm.events.orders import AmendOrder, PlaceOrder
 from mm.events.units import INT64_MAX, Nanos
-from mm.sim.settings import Latency
+from mm.events.vocabulary import Intent
+from mm.sim.delays import on_entry, on_response, sampled
+from mm.sim.draws import ENTRY, RESPONSE, between, drawn
+from mm.sim.settings import Delay, Latency, PaperSettings
 
 NEVER: Final = Nanos(INT64_MAX)
 UNDERWAY_MAX: Final = 100_000
@@ -20,33 +23,65 @@ UNDERWAY_MAX: Final = 100_000
 Message = TypeVar("Message")
 
 
-def draw(latency: Latency, seed: int, wire: str, number: int) -> Nanos:
-    """The delay of message `number` on a wire, in nanoseconds."""
-    spread = latency.most - latency.least
-    if not spread:
-        return latency.least
-    digest = blake2b(f"{seed}/{wire}/{number}".encode(), digest_size=8).digest()
-    return Nanos(latency.least + int.from_bytes(digest, "big") % (spread + 1))
+def draw(delay: Delay, seed: int, stream: int, number: int) -> Nanos:
+    """The delay of message `number` of a stream, in nanoseconds."""
+    if not isinstance(delay, Latency):
+        return Nanos(sampled(delay.delays, drawn(seed, stream, number)))
+    if delay.least == delay.most:
+        return delay.least
+    return Nanos(between(delay.least, delay.most, drawn(seed, stream, number)))
+
+
+class Delays:
+    """How long each message takes, as an account's settings have it."""
+
+    def __init__(self, settings: PaperSettings, seed: int) -> None:
+        """The same settings and seed, the same delays."""
+        self._settings = settings
+        self._seed = seed
+        self._trips = settings.measured.columns if settings.measured else None
+        self._arrived = settings.measured.arrived if settings.measured else None
+
+    def entry(self, at: Nanos, number: int, intent: Intent) -> int:
+        """How long command `number`, sent at `at`, takes; negative if it never arrives."""
+        if self._trips is not None:
+            return on_entry(*self._trips, at)
+        return draw(self._of(intent), self._seed, ENTRY, number)
+
+    def _of(self, intent: Intent) -> Delay:
+        settings = self._settings
+        if isinstance(intent, PlaceOrder):
+            return settings.place or settings.entry
+        if isinstance(intent, AmendOrder):
+            return settings.amend or settings.entry
+        return settings.cancel or settings.entry
+
+    def response(self, at: Nanos, number: int) -> int:
+        """How long message `number` of the venue, sent at `at`, takes."""
+        if self._arrived is not None:
+            return on_response(*self._arrived, at)
+        return draw(self._settings.response, self._seed, RESPONSE, number)
 
 
 class Wire(Generic[Message]):
     """Messages under way, first in first out."""
 
-    def __init__(self, name: str, latency: Latency, seed: int) -> None:
+    def __init__(self, name: str) -> None:
         """Start with nothing under way."""
         self._name = name
-        self._latency = latency
-        self._seed = seed
         self._number = 0
         self._last = Nanos(-INT64_MAX)
         self._queue: deque[tuple[Nanos, Message]] = deque()
         self.due = NEVER
 
-    def book(self, at: Nanos) -> Nanos:
-        """When the next message comes out, if it is put in at `at`; it must then be put in."""
+    def count(self) -> int:
+        """The number of the next message, from 1; each call is another message."""
         self._number += 1
-        delay = draw(self._latency, self._seed, self._name, self._number)
-        self._last = Nanos(max(self._last, at + delay))
+        return self._number
+
+    def book(self, arrival: int) -> Nanos:
+        """When a message comes out that would arrive then, alone; it must then be put in."""
+        self._last = Nanos(max(self._last, arrival))
         return self._last
 
     def put(self, arrival: Nanos, message: Message) -> None:

