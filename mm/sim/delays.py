@@ -7,7 +7,7 @@ refusal: the message never reached the venue, and we hear so after as long as it
 
 from collections.abc import Sequence
 
-from mm.sim.compiled import jitable
+from mm.projections.compiled import jitable
 from mm.sim.draws import between
 
 

@@ -8,7 +8,7 @@ do not overflow, and Python's never do.
 
 from typing import Final
 
-from mm.sim.compiled import jitable
+from mm.projections.compiled import jitable
 
 WORD: Final = (1 << 32) - 1
 FIRST: Final = 0x7FEB352D

@@ -8,7 +8,7 @@ the true value; the error is of no interest here, agreement is.
 import math
 from typing import Final
 
-from mm.sim.compiled import jitable
+from mm.projections.compiled import jitable
 
 LN2_HIGH: Final = 0.693147180369123816490
 """The first 33 bits of ln 2, so that times a small integer it is exact."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated, TradePrinted
 from mm.events.units import SECONDS, Nanos, Side
-from mm.sim.compiled import jitable
+from mm.projections.compiled import jitable
 from mm.sim.draws import ARRIVALS, fraction
 from mm.sim.elementary import exp
 from mm.sim.latency import NEVER

@@ -4,7 +4,8 @@ One set of functions over numbers, called from the plain venue and inside the co
 `front` is what is ahead of us in lots, `traded` what was printed at our price since the depth last
 spoke of it, `previous` and `shown` the level's displayed lots before and now. A level that shrinks
 by more than was traded was canceled from; a model says how likely the canceled lots stood behind
-us. Formulas and their corner cases are hftbacktest's, `models/queue.rs` as of 2.4; the method:
+us. Nothing here may divide by zero or call `math.log`: Python and compiled code would differ.
+Formulas and their corner cases are hftbacktest's, `models/queue.rs` as of 2.4; the method:
 rigtorp.se, 2013-06-08, "Estimating order queue position", and quant.stackexchange question 3782.
 """
 
@@ -12,7 +13,7 @@ import math
 from typing import Final
 
 from mm.errors import ConfigError
-from mm.sim.compiled import jitable
+from mm.projections.compiled import jitable
 from mm.sim.elementary import POWER_MAX, POWER_STEP, ln, power
 
 RISK_AVERSE: Final = 0

@@ -71,7 +71,8 @@ def test_a_first_or_last_that_never_arrived() -> None:
 
 def test_the_way_back_counts_from_the_arrival() -> None:
     """Only round trips that arrived."""
-    arrived = Measured(tuple(zip(SENT, ARRIVED, HEARD, strict=True))).arrived  # type: ignore[arg-type]
+    told = zip(SENT, ARRIVED, HEARD, strict=True)
+    arrived = Measured(tuple((Nanos(s), Nanos(a), Nanos(h)) for s, a, h in told)).arrived
     assert arrived == ((110, 240, 420), (130, 250, 425))
     found = [delays.on_response(*arrived, at) for at in (0, 110, 175, 240, 330, 420, 500)]
     assert found == [20, 20, 15, 10, 8, 5, 5]
