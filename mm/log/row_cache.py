@@ -18,7 +18,7 @@ from mm.errors import BadInput, LogDamaged
 from mm.log.archive import Archive, is_archive
 from mm.log.files import failed
 from mm.log.row_file import RowFile
-from mm.log.row_market import Market
+from mm.log.row_market import market_of
 from mm.log.row_writer import write_rows
 
 DIRECTORY: Final = "rows"
@@ -70,7 +70,7 @@ def _made(archive: Archive, place: Path, source: str) -> RowFile:
             return found  # Another process made them while we waited.
         for plain in place.glob("*.plain"):
             plain.unlink()
-        market = Market(archive)
+        market = market_of(archive)
         return write_rows(file, market.tables, market.blocks(), source=source)
 
 

@@ -8,8 +8,9 @@ NOTE. A snapshot whose parts stand in two spans is carried over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -52,28 +53,39 @@ Levels = tuple[Ints, Ints]
 _NO_LEVELS: Final[Levels] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
-class Market:
-    """Draws rows from an archive; `tables` grows while `blocks` goes on."""
+def market_of(archive: Archive) -> Market:
+    """The market of an archive, which is read as rows are drawn."""
+    return Market(map(partial(_tables, archive), archive.manifest.spans), where=str(archive.path))
 
-    def __init__(self, archive: Archive) -> None:
-        """Start before the first span."""
+
+def _tables(archive: Archive, span: Span) -> dict[str, pa.Table]:
+    wanted = MARKET | {DEFINED}
+    return {file.kind: archive.table(file) for file in span.files if file.kind in wanted}
+
+
+class Market:
+    """Draws rows from the spans of a log; `tables` grows while `blocks` goes on."""
+
+    def __init__(self, spans: Iterable[Mapping[str, pa.Table]], *, where: str) -> None:
+        """Take the tables of each span by tag; `where` names the log they are of."""
         self.tables = Tables()
-        self._archive = archive
-        self._where = str(archive.path)
+        self._spans = spans
+        self._where = where
         self._definitions: dict[int, InstrumentDefined] = {}
         self._places: dict[int, int] = {}
         self._since: list[int] = []
         self._marks: dict[str, int] = {}
         self._rates: dict[tuple[str, int], int] = {}
         self._channels: dict[tuple[int, str], int] = {}
+        self._named: dict[int, str] = {}
         self._books = np.zeros(0, STANDING)
         self._venue = 0
         self._waiting: tuple[Any, Levels] = (np.zeros(0, FACT), _NO_LEVELS)
 
     def blocks(self) -> Iterator[Rows]:
         """All rows in order; raises `BadInput` or `LogDamaged`."""
-        for span in self._archive.manifest.spans:
-            yield from self._span(span)
+        for number, span in enumerate(self._spans, 1):
+            yield from self._span(number, span)
         if not self.tables.instruments:
             raise BadInput(
                 "the recording defines no instrument",
@@ -81,17 +93,12 @@ class Market:
                 remedy="import it again with `mm import`",
             )
 
-    def _span(self, span: Span) -> Iterator[Rows]:
-        tables = {
-            file.kind: self._archive.table(file)
-            for file in span.files
-            if file.kind in MARKET or file.kind == DEFINED
-        }
+    def _span(self, number: int, tables: Mapping[str, pa.Table]) -> Iterator[Rows]:
         try:
             facts, levels = self._facts(tables)
         except (KeyError, pa.ArrowException, ValueError) as error:
             raise LogDamaged(
-                f"span {span.number} has columns that do not fit: {error}",
+                f"span {number} has columns that do not fit: {error}",
                 where=self._where,
                 remedy=REMEDY,
             ) from error
@@ -117,7 +124,9 @@ class Market:
             np.concatenate([each[0] for each in levels]),
             np.concatenate([s for _, s in levels]),
         )
-        return facts[np.argsort(facts["seq"])], joined
+        facts = facts[np.argsort(facts["seq"])]
+        self._number_channels(facts)
+        return facts, joined
 
     def _of_kind(self, tag: str, table: pa.Table, held: int) -> tuple[Any, list[Levels]]:
         facts = _placed(table)
@@ -136,8 +145,7 @@ class Market:
         elif tag in ("mark", "funding.rate"):
             self._decimals(tag, table, facts)
         if tag in ("feed.up", "feed.down"):
-            names = zip(facts["instrument"].tolist(), table["channel"].to_pylist(), strict=True)
-            facts["channel"] = [self._channel(*each) for each in names]
+            self._named |= zip(facts["seq"].tolist(), table["channel"].to_pylist(), strict=True)
         return facts, levels
 
     def _defined(self, table: pa.Table | None) -> Any:
@@ -202,6 +210,12 @@ class Market:
         if place == len(self.tables.rates):
             self.tables.rates.append(Rate(Decimal(text), Nanos(due)))
         return place
+
+    def _number_channels(self, facts: Any) -> None:
+        """Channels are numbered in the order of the log, wherever a span ends."""
+        for place in np.flatnonzero(np.isin(facts["kind"], (Kind.UP, Kind.DOWN))).tolist():
+            name = self._named.pop(int(facts["seq"][place]))
+            facts["channel"][place] = self._channel(int(facts["instrument"][place]), name)
 
     def _channel(self, instrument: int, name: str) -> int:
         """Channels count from 0 for each instrument."""

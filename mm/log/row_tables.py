@@ -69,7 +69,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     made from, empty where there was no log. `sums` has a checksum for each batch of rows.
     """
 
-    version: int = VERSION
+    version: int
     source: str = ""
     rows: int
     turns: int

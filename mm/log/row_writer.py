@@ -109,6 +109,7 @@ def _encode(rows: BinaryIO, draft: Path, surveyed: _Survey, source: str) -> None
     sums = tuple(int(mixed(np.uint64(0), words_of(batch))) for batch in _spooled(rows))
     state = surveyed.state
     header = Header(
+        version=row_tables.VERSION,
         source=source,
         rows=surveyed.rows,
         turns=int(state[kernels.TURNS]),

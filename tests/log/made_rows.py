@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mm.events.units import InstrumentId
+from mm.log.row_file import words_of
 from mm.log.row_tables import Tables
 from mm.log.rows import ROW, Flag, Kind, Rows
 from tests import build
@@ -29,6 +30,18 @@ def row(at: int = 10, venue: int = 9, kind: int = Kind.BID, **values: int) -> tu
 def rows(*given: tuple[Any, ...]) -> Rows:
     """Rows as an array."""
     return np.array(list(given), ROW)
+
+
+def same(left: Rows, right: Rows) -> bool:
+    """Whether two arrays hold the same rows."""
+    return np.array_equal(words_of(left), words_of(right))
+
+
+def joined(blocks: Any) -> Rows:
+    """Blocks one after another."""
+    parts = list(blocks)
+    whole = np.concatenate([words_of(part) for part in parts]) if parts else np.empty(0, np.int64)
+    return whole.reshape(-1).view(ROW)
 
 
 numbers: Final = st.integers(0, 100) | st.integers(0, 2**33) | st.sampled_from([2**31 - 1, 2**62])

@@ -12,23 +12,11 @@ from hypothesis import strategies as st
 
 from mm.errors import BadInput, LogDamaged, LogUnavailable, MmError, NewerVersion
 from mm.log import row_file, row_tables
-from mm.log.row_file import BATCH, RowFile, words_of
+from mm.log.row_file import BATCH, RowFile
 from mm.log.row_tables import Tables
 from mm.log.row_writer import write_rows
 from mm.log.rows import ROW, Flag, Kind, Rows
-from tests.log.made_rows import many, row, rows, tables
-
-
-def same(left: Rows, right: Rows) -> bool:
-    """Whether two arrays hold the same rows."""
-    return np.array_equal(words_of(left), words_of(right))
-
-
-def joined(blocks: Any) -> Rows:
-    """Blocks one after another."""
-    parts = list(blocks)
-    whole = np.concatenate([words_of(part) for part in parts]) if parts else np.empty(0, np.int64)
-    return whole.reshape(-1).view(ROW)
+from tests.log.made_rows import joined, many, row, rows, same, tables
 
 
 def long_rows(count: int) -> Rows:
