@@ -125,6 +125,11 @@ class Book:
         self._quote_sequence = 0
 
     @property
+    def missing(self) -> bool:
+        """Whether something was lost that has not been made good."""
+        return self._lost
+
+    @property
     def usable(self) -> bool:
         """Whether depth or quotes were heard since the last loss, and nothing is missing."""
         return not self._lost and (self._has_depth or self._has_quote)

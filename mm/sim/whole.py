@@ -65,39 +65,37 @@ class Whole:
     def __init__(self, pit: "Pit") -> None:
         """Work for a pit."""
         self._pit = pit
-        self._lost = False
         self.bids = Ladder(Side.BUY)
         self.asks = Ladder(Side.SELL)
 
     @property
     def usable(self) -> bool:
         """Whether nothing is missing."""
-        return not self._lost
+        return not self._pit.book.missing
 
     def ladder(self, side: Side) -> Ladder:
         """The side where orders of `side` rest."""
         return self.bids if side > 0 else self.asks
 
-    def snapshot(self, at: Nanos, event: BookSnapshot, *, whole: bool) -> None:
+    def snapshot(self, at: Nanos, event: BookSnapshot, *, whole: bool) -> None:  # noqa: ARG002
         """Every level is forgotten, then set again one by one."""
         if event.part == 1:
             self.bids.clear()
             self.asks.clear()
-        self._lost = self._lost and not whole
         self._levels(at, Side.BUY, event.bids)
         self._levels(at, Side.SELL, event.asks)
 
     def delta(self, at: Nanos, event: BookDelta, *, applied: bool) -> None:  # noqa: ARG002
-        """Levels change one by one, on an empty book too."""
-        self._levels(at, Side.BUY, event.bids)
-        self._levels(at, Side.SELL, event.asks)
+        """Levels change one by one, on an empty book too, but not while some are missing."""
+        if self.usable:
+            self._levels(at, Side.BUY, event.bids)
+            self._levels(at, Side.SELL, event.asks)
 
     def quote(self, at: Nanos, event: QuoteUpdated, *, applied: bool) -> None:
         """Quotes are not depth."""
 
     def lost(self) -> None:
         """Nothing is known until the next snapshot."""
-        self._lost = True
         self.bids.clear()
         self.asks.clear()
 

@@ -17,6 +17,7 @@ from mm.events.units import MILLIS, Nanos, OrderId, Side
 from mm.events.vocabulary import Intent
 from mm.sim.fees import notional
 from mm.sim.paper import Heard, PaperVenue
+from mm.sim.queue import UNSEEN
 from mm.sim.settings import NONE, SEEDS, Latency, PaperSettings
 from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, printed, snapshot
 from tests.sim.build import BOOK, amend, best, cancels_all, depth, marked, rated
@@ -120,8 +121,9 @@ def numbered(story: list[tuple[int, Action]]) -> list[tuple[Nanos, Action]]:
 class Watched:
     """A venue that checks itself after every step."""
 
-    def __init__(self, latency: Latency, seed: int) -> None:
-        self.venue = PaperVenue(PaperSettings(entry=latency, response=latency), seed)
+    def __init__(self, latency: Latency, seed: int, queue: str = "risk-averse") -> None:
+        settings = PaperSettings(entry=latency, response=latency, queue=queue, queue_power=1.5)
+        self.venue = PaperVenue(settings, seed)
         self.venue.hear(START, DEFINED)
         self.venue.hear(START, BOOK)
         self.pit = self.venue._pits[BTC]
@@ -166,7 +168,7 @@ class Watched:
             for price in queues.prices:
                 fronts = [order.front for order in queues.at(price)]
                 assert fronts == sorted(fronts)
-                assert fronts[0] >= 0
+                assert all(0 <= front <= UNSEEN for front in fronts)
 
 
 def played(story: list[tuple[Nanos, Action]], latency: Latency, step: int = 0) -> list[Heard]:
@@ -184,10 +186,10 @@ def heard_by(until: Nanos, story: list[tuple[Nanos, Action]], latency: Latency) 
 
 
 def settled(
-    story: list[tuple[Nanos, Action]], latency: Latency, step: int = 0
+    story: list[tuple[Nanos, Action]], latency: Latency, step: int = 0, queue: str = "risk-averse"
 ) -> tuple[PaperVenue, list[Heard]]:
     """A venue after a story, when nothing is under way any more, and what it told us."""
-    watched, told, asked = Watched(latency, seed=5), list[Heard](), int(START)
+    watched, told, asked = Watched(latency, 5, queue), list[Heard](), int(START)
     for at, action in story:
         while step and asked + step < at:
             asked += step

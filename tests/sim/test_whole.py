@@ -211,6 +211,8 @@ def test_nothing_is_accepted_while_levels_are_missing() -> None:
     here.gets(placed("a", BUY, 100, 5))
     here.hears(FeedGapped(instrument=BTC, received=START, wanted=1, got=3))
     assert kinds(here.gets(placed("b", BUY, 99, 5))) == ["OrderRejected"]
+    here.hears(depth((), (98, 5)))
+    assert here.fills == []
     here.hears(sold(99, 1))
     assert here.fills == [("a", 100, 5)]
     here.hears(BOOK)
