@@ -23,6 +23,9 @@ from mm.analytics.sheet import utc
 from mm.events.units import SECONDS
 
 DAY_NANOS: Final = 86_400 * SECONDS
+HOUR: Final = 3_600 * SECONDS
+SHORT_HOURS: Final = 6
+"""Up to here the hours of the day would be too few to tell anything."""
 BUY: Final = "#1f77b4"
 SELL: Final = "#d95f02"
 MID: Final = "#8a8f98"
@@ -113,12 +116,12 @@ def market_plot(traded: Traded) -> str:
 
 
 def fills_plot(traded: Traded) -> str:
-    """How far from the mid the fills were, and at which hours of the day they came."""
+    """How far from the mid the fills were, and when they came."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 3.2), layout="constrained")
         left, right = figure.subplots(1, 2)
         _edges(left, traded.fills[traded.fills["mid2"] > 0])
-        _hours(right, traded.fills)
+        _when(right, traded.fills)
         return _svg(figure)
 
 
@@ -169,14 +172,25 @@ def _edges(axis: Axes, fills: Columns) -> None:
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _hours(axis: Axes, fills: Columns) -> None:
-    hours = fills["heard"] // (3600 * SECONDS) % 24
+def _when(axis: Axes, fills: Columns) -> None:
+    """By hour of the day; within a few hours, by equal parts of the time instead."""
+    heard = fills["heard"]
+    begin, end = int(heard.min()), int(heard.max()) + 1
+    if end - begin > SHORT_HOURS * HOUR:
+        places, edges = heard // HOUR % 24, np.arange(25.0)
+        axis.set(title="Fills by hour of the day", xlabel="hour (UTC)", xlim=(0, 24))
+        axis.set_xticks(range(0, 25, 3))
+    else:
+        places = (heard - begin) * 24 // (end - begin)
+        edges = np.linspace(begin, end, 25) / DAY_NANOS
+        axis.set(title="Fills over time")
+        _clock(axis, [np.array([begin, end])])
     for side, word, color in ((1, "bought", BUY), (-1, "sold", SELL)):
-        counts = np.bincount(hours[fills["side"] == side], minlength=24)
-        axis.bar(np.arange(24) + 0.5, side * counts, 0.8, color=color, alpha=0.85, label=word)
+        counts = side * np.bincount(places[fills["side"] == side], minlength=24)
+        width = 0.8 * np.diff(edges)
+        axis.bar((edges[:-1] + edges[1:]) / 2, counts, width, color=color, alpha=0.85, label=word)
     axis.axhline(0, color=INK, linewidth=0.8)
-    axis.set(title="Fills by hour of the day", xlabel="hour (UTC)", ylabel="fills", xlim=(0, 24))
-    axis.set_xticks(range(0, 25, 3))
+    axis.set(ylabel="fills")
     axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):,.0f}"))
     axis.grid(axis="x", visible=False)

@@ -150,7 +150,7 @@ def _pictures(run: Run, figures: Performance) -> Iterator[str]:
             plots.market_plot(part), f"Mid, fills and position of {name}", number := number + 1
         )
         if len(part.fills):
-            words = f"Spread captured and hours of the fills of {name}"
+            words = f"Spread captured and times of the fills of {name}"
             yield picture(plots.fills_plot(part), words, number := number + 1)
 
 

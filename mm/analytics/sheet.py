@@ -24,6 +24,8 @@ NOTHING: Final = "-"
 DIGITS: Final = 6
 DIGITS_ROUGH: Final = 4
 DECIMALS_MIN: Final = 2
+WHOLE_FROM: Final = 1_000_000
+"""From here on, decimals only distract."""
 DECIMALS_MAX: Final = 8
 SPANS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 SPOKEN_FROM: Final = {"d": 2, "h": 2, "min": 2, "s": 1}
@@ -141,14 +143,17 @@ def convention(risk: Risk) -> str:
 
 
 def number(value: float | Decimal, digits: int) -> str:
-    """So many digits, but at least two decimals; a whole number whole."""
+    """So many digits, but at least two decimals; a whole number whole, and a large one too."""
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float) and math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if not value:
         return "0"
-    places = digits - 1 - math.floor(math.log10(abs(float(value))))
+    size = abs(float(value))
+    if size >= WHOLE_FROM:
+        return f"{value:,.0f}"
+    places = digits - 1 - math.floor(math.log10(size))
     decimals = min(max(places, DECIMALS_MIN), DECIMALS_MAX)
     text = f"{value:,.{decimals}f}"
     return _trimmed(text) if decimals > DECIMALS_MIN else text

@@ -208,6 +208,14 @@ def test_large_products_stay_exact() -> None:
     assert gross(only(one), np.array([at(2)]))[0] == pytest.approx(size * 0.0001)
 
 
+def test_twice_a_product_stays_exact() -> None:
+    """Fills whose worth fits 64 bits, but not twice: equity counts in halves of a tick."""
+    size = INT64_MAX // 3
+    one = run([bought(1, 1, size), bought(2, 1, size)], [point(3, 1)], instruments=(WHOLE,))
+    assert gross(only(one), np.array([at(1), at(3)])) == pytest.approx([0, 0])
+    assert money.account(only(one)).bought_value == 2 * size
+
+
 def test_equity_by_hand() -> None:
     """Fees, funding and the mid move the curve when they are heard, not before."""
     one = run(

@@ -144,6 +144,7 @@ def test_a_run_without_anything_has_a_sheet(tmp_path: Path) -> None:
         (Row("x", float("-inf")), "-∞"),
         (Row("x", Decimal("12345.678"), "USDT", Sign.GAIN), "+12,345.68 USDT"),
         (Row("x", Decimal("-0.0012345678"), "BTC", Sign.GAIN), "-0.00123457 BTC"),
+        (Row("x", Decimal("239389880.43"), "USDT"), "239,389,880 USDT"),
         (Row("x", Decimal("0.10"), "BTC"), "0.10 BTC"),
         (Row("x", Decimal(0), "BTC", Sign.GAIN), "0 BTC"),
         (Row("x", 8.33333, "%", rough=True), "8.333 %"),
