@@ -43,7 +43,8 @@ class Drawdown(NamedTuple):
 def curve(accounts: Sequence[Traded]) -> Curve:
     """The equity of several accounts in one settlement currency, together."""
     times = [each.points["at"] for each in accounts] + [each.fills["heard"] for each in accounts]
-    at: Times = np.unique(np.concatenate(times))
+    at: Times = np.sort(np.concatenate(times))
+    at = at[np.diff(at, prepend=-1) != 0]  # Sorting beats hashing where most times differ.
     return Curve(at, np.sum([equity(each, at) for each in accounts], axis=0, dtype=np.float64))
 
 

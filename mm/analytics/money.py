@@ -9,6 +9,7 @@ decimals decide, once for every distinct price and size. The place of an instrum
 stands for its id.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
@@ -17,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mm.analytics.run import Columns, Run, Traded
+from mm.analytics.run import Columns, Traded
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.orders import Liquidity
 from mm.events.units import EXACT, INT64_MAX, InstrumentId, Side
@@ -44,10 +45,10 @@ def key(traded: Traded) -> Key:
     return WALLET, InstrumentId(traded.place), traded.desk
 
 
-def ledger(run: Run) -> Ledger:
-    """The accounts of all desks of a run in all instruments."""
+def ledger(accounts: Iterable[Traded]) -> Ledger:
+    """What these desks did in these instruments, as the ledger holds it."""
     made = Ledger()
-    for traded in run.traded():
+    for traded in accounts:
         made.instruments[InstrumentId(traded.place)] = traded.instrument
         made.accounts[key(traded)] = account(traded)
     return made

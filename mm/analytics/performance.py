@@ -125,7 +125,7 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
 def performance(run: Run, step: Nanos = MINUTE) -> Performance:
     """Compute the figures; `step` is the interval of the ratios, in nanoseconds of log time."""
     parts = list(run.traded())
-    ledger = money.ledger(run)
+    ledger = money.ledger(parts)
     accounts = [_account(run, part, ledger) for part in parts]
     currencies = dict.fromkeys(each.profit.currency for each in accounts)
     risks = []

@@ -33,7 +33,7 @@ def only(one: Run) -> Traded:
 def profit(one: Run, mid: Decimal | None = None) -> Pnl:
     """What the only account earned, at the run's last mid unless another one is given."""
     traded = only(one)
-    return money.ledger(one).pnl(money.key(traded), mid or money.mid(traded))
+    return money.ledger([traded]).pnl(money.key(traded), mid or money.mid(traded))
 
 
 def test_trading_technologies_example() -> None:
