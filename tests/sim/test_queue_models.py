@@ -104,6 +104,13 @@ def test_a_level_that_grows_moves_nobody() -> None:
         assert queues.after_depth(model, 2.0, 30.0, 25.0, 40.0, 20.0) == 20
 
 
+def test_more_ahead_than_was_shown() -> None:
+    """Then nothing is known of what was canceled: what is shown is ahead, to the lot."""
+    for model in queues.NAMES:
+        assert queues.moved_up(model, 1.0, float(1 << 62), 0.0, 5.0, 3.0) == 3
+        assert queues.moved_up(model, 1.0, 30.0, 0.0, 20.0, 10.0) == 10
+
+
 def test_half_a_lot_past_us() -> None:
     """A print must go past us by half a lot to count as reaching us."""
     assert queues.exceeded(-0.5)

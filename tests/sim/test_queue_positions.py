@@ -98,14 +98,15 @@ def test_a_lot_that_is_partly_somebody_elses_is_not_ours() -> None:
 
 
 def test_own_orders_keep_their_order() -> None:
-    """The later one has more ahead and would move up more; it never passes the first."""
-    here = paper("power3", 4.0)
+    """Alone, the later one would come out in front of the first: it never passes it."""
+    here = paper("power", 3.0, snapshot((100, 40), (101, 7)))
     here.gets(placed("a", BUY, 100, 5))
-    here.hears(depth((100, 100)))
+    here.hears(depth((100, 60)))
     here.gets(placed("b", BUY, 100, 5))
-    assert (front(here, "a"), front(here, "b")) == (30, 100)
-    here.hears(depth((100, 5)))
-    assert 0 <= front(here, "a") <= front(here, "b") <= 5
+    assert (front(here, "a"), front(here, "b")) == (40, 60)
+    here.hears(depth((100, 100)), depth((100, 10)))
+    assert queue_models.moved_up(queue_models.POWER, 3.0, 60.0, 0.0, 100.0, 10.0) == 0
+    assert (front(here, "a"), front(here, "b")) == (10, 10)
     here.hears(sold(100, 100))
     assert [name for name, _, _ in here.fills] == ["a", "b"]
 

@@ -197,6 +197,15 @@ def test_a_snapshot_is_taken_level_by_level() -> None:
     assert front(here, "b") == 3
 
 
+def test_a_snapshot_without_our_price_leaves_the_queue_as_it_was() -> None:
+    """Who comes then has nobody ahead, whatever an earlier order of ours still has."""
+    here = paper()
+    here.gets(placed("a", BUY, 100, 5))
+    here.hears(snapshot((99, 3), (102, 4)))
+    here.gets(placed("b", BUY, 100, 5))
+    assert (front(here, "a"), front(here, "b")) == (10, 0)
+
+
 def test_quotes_are_no_depth() -> None:
     """A best ask at our bid fills nobody."""
     here = paper()
