@@ -19,6 +19,7 @@ from mm.analytics.run import Run, Traded
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.units import EXACT, SECONDS, Nanos
 from mm.projections.ledger import Account, Ledger, Pnl
+from mm.sim.fees import AMOUNT_DECIMALS
 
 MINUTE: Final = Nanos(60 * SECONDS)
 YEAR: Final = ratios.YEAR_DAYS * 86_400 * SECONDS
@@ -189,7 +190,7 @@ def _trading(run: Run, part: Traded, account: Account) -> Trading:
     orders, at = part.orders, part.instrument
     with localcontext(EXACT):
         turnover = _turnover(at, account)
-        a_day = turnover / Decimal(run.days) if run.days else ZERO
+        a_day = round(turnover / Decimal(run.days), AMOUNT_DECIMALS) if run.days else ZERO
     lives = (orders["ended"] - orders["placed"])[orders["ended"] > 0]
     unfilled = int(((orders["ended"] > 0) & (orders["filled"] < orders["size"])).sum())
     return Trading(
@@ -268,7 +269,7 @@ def _inventory(run: Run, part: Traded, account: Account) -> Inventory:
         unit=unit_of(at),
         quote=at.quote,
         last=at.size(account.position.net),
-        entry=EXACT.multiply(account.position.entry(at.kind), at.tick_size),
+        entry=round(EXACT.multiply(account.position.entry(at.kind), at.tick_size), AMOUNT_DECIMALS),
         mean=float(np.average(net, weights=spans)) * lot,
         mean_size=float(np.average(np.abs(net), weights=spans)) * lot,
         largest=at.size(largest),
