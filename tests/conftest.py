@@ -1,13 +1,17 @@
 """How hard the property tests search: little and repeatably in `make test`, long in `make storm`.
 
 In a storm every property test takes part, with many examples and fresh randomness; what it finds
-is printed as a blob that reproduces it.
+is printed as a blob that reproduces it. Started in the background or under `nohup`, the suite runs
+as it does elsewhere: see `hearing.py`.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.hearing import audible
 
 SLOW: Final = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -41,3 +45,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.storm)
+
+
+@pytest.fixture(autouse=True)
+def _children_hear() -> Iterator[None]:
+    """A test may send its children signals that we were told to ignore."""
+    with audible():
+        yield
