@@ -1,14 +1,15 @@
 """How compiled code is marked, and how it reaches memory that Python holds.
 
 Arrays that come in as arguments are counted references: every call that passes them on pays for
-that with locked instructions. The pass therefore gets addresses, and lays its arrays over them;
-whoever owns the memory keeps it alive while the pass runs.
+that with locked instructions. The pass therefore gets one address, of a table of addresses, and
+lays its arrays over them; whoever owns the memory keeps it alive while the pass runs.
 """
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
-from numba import carray, types
+from numba import types
+from numba.np.arrayobj import get_itemsize, populate_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
         """Typed stand-in for a function that Python calls, and compiled code too."""
         ...
 
-    def intrinsic(function: Callable[[Any, Any], Any]) -> Callable[[int], Any]:
+    def intrinsic(
+        **_options: Any,
+    ) -> Callable[[Callable[..., Any]], Callable[[int, int, Any, int], Any]]:
         """Typed stand-in: compiled code calls what is built without the context."""
         ...
 else:
@@ -31,18 +34,41 @@ else:
     from numba.extending import intrinsic
     from numba.extending import register_jitable as jitable
 
-__all__ = ["carray", "jitable", "njit", "pointer", "whole"]
+__all__ = ["jitable", "laid", "njit", "whole"]
+
+LENGTH: Final = 1 << 40
+"""How long a laid array believes itself to be: bounds are the caller's affair."""
 
 
-@intrinsic
-def pointer(_context: Any, address: Any) -> Any:
-    """An address as what `carray` lays an array over."""
+@intrinsic(prefer_literal=True)
+def laid(
+    _context: Any, _table: Any, _place: Any, kind: Any, width: Any
+) -> Any:
+    """The array at an address that stands in a table: `width` columns of a type, or one of rows.
 
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = context.get_value_type(signature.return_type)
-        return builder.inttoptr(arguments[0], kind)
+    First the address of the table, then the index in it; width 1 gives one dimension.
+    """
+    columns = width.literal_value
+    array = types.Array(kind.dtype, 1 if columns == 1 else 2, "C")
 
-    return types.voidptr(address), build
+    def build(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        word = context.get_value_type(types.int64)
+        addresses = builder.inttoptr(arguments[0], word.as_pointer())
+        address = builder.load(builder.gep(addresses, [arguments[1]]))
+        made = context.make_array(array)(context, builder)
+        size = get_itemsize(context, array)  # type: ignore[no-untyped-call]
+        item, length = (context.get_constant(types.intp, each) for each in (size, LENGTH))
+        shape, strides = [length], [item]
+        if columns != 1:
+            shape.append(context.get_constant(types.intp, columns))
+            strides.insert(0, context.get_constant(types.intp, size * columns))
+        data = builder.inttoptr(address, made.data.type)
+        populate_array(  # type: ignore[no-untyped-call]
+            made, data=data, shape=shape, strides=strides, itemsize=item, meminfo=None
+        )
+        return made._getvalue()  # noqa: SLF001 - how numba hands over what it has made.
+
+    return array(types.int64, types.int64, kind, width), build
 
 
 @njit(cache=True)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm.projections.compiled import carray, njit, pointer
+from mm.projections.compiled import laid, njit
 
 Ints = NDArray[np.int64]
 Bits = NDArray[np.uint64]
@@ -28,10 +28,6 @@ BASE, BEST, FAR = 0, 1, 3
 """Columns of `heads`: the first price of the window, the best keys, the numbers of far levels."""
 FULL: Final = 5
 """Column of `heads`: set when far levels have no room left and the book is no longer whole."""
-
-
-ANY: Final = 1 << 20
-"""How many books an accessor believes there are: bounds are the caller's affair."""
 
 
 class Ladder(NamedTuple):
@@ -58,44 +54,33 @@ def empty(books: int) -> Ladder:
 
 
 @njit(cache=True)
-def word(m: int, place: int) -> int:
-    """A word of the table at an address."""
-    at: int = carray(pointer(m), (64,), np.int64)[place]
-    return at
+def sizes(m: int) -> Any:
+    """The cells of a side: two rows for each book."""
+    return laid(m, 0, np.int64, WINDOW)
 
 
 @njit(cache=True)
-def sizes(m: int, book: int, side: int) -> Any:
-    """The cells of a side."""
-    at = word(m, 0) + (2 * book + side) * (8 * WINDOW)
-    return carray(pointer(at), (WINDOW,), np.int64)
-
-
-@njit(cache=True)
-def bits(m: int, book: int, side: int) -> Any:
+def bits(m: int) -> Any:
     """A bit for each cell that is not empty."""
-    at = word(m, 1) + (2 * book + side) * (8 * WORDS)
-    return carray(pointer(at), (WORDS,), np.uint64)
+    return laid(m, 1, np.uint64, WORDS)
 
 
 @njit(cache=True)
-def far_keys(m: int, book: int, side: int) -> Any:
+def far_keys(m: int) -> Any:
     """The keys outside the window, worst first."""
-    at = word(m, 2) + (2 * book + side) * (8 * FAR_MAX)
-    return carray(pointer(at), (FAR_MAX,), np.int64)
+    return laid(m, 2, np.int64, FAR_MAX)
 
 
 @njit(cache=True)
-def far_sizes(m: int, book: int, side: int) -> Any:
+def far_sizes(m: int) -> Any:
     """The sizes that belong to `far_keys`."""
-    at = word(m, 3) + (2 * book + side) * (8 * FAR_MAX)
-    return carray(pointer(at), (FAR_MAX,), np.int64)
+    return laid(m, 3, np.int64, FAR_MAX)
 
 
 @njit(cache=True)
 def heads(m: int) -> Any:
     """A row for each book: see the columns' names."""
-    return carray(pointer(word(m, 4)), (ANY, 6), np.int64)
+    return laid(m, 4, np.int64, 6)
 
 
 @njit(cache=True)
@@ -167,15 +152,15 @@ def next_key(m: int, book: int, side: int, key: int) -> int:
     base = heads(m)[book, BASE]
     cell = sign * key - base
     if side == 0:
-        near = below(bits(m, book, side), min(cell, WINDOW))
+        near = below(bits(m)[2 * book + side], min(cell, WINDOW))
     else:
-        near = above(bits(m, book, side), max(cell, -1))
+        near = above(bits(m)[2 * book + side], max(cell, -1))
     found = sign * (base + near) if near >= 0 else NONE
     count = heads(m)[book, FAR + side]
     if count:
-        place = far_place(far_keys(m, book, side), count, key)
-        if place > 0 and far_keys(m, book, side)[place - 1] > found:
-            found = far_keys(m, book, side)[place - 1]
+        place = far_place(far_keys(m)[2 * book + side], count, key)
+        if place > 0 and far_keys(m)[2 * book + side, place - 1] > found:
+            found = far_keys(m)[2 * book + side, place - 1]
     return found
 
 
@@ -184,12 +169,12 @@ def shown(m: int, book: int, side: int, price: int) -> int:
     """The size of the depth level at a price; 0 where there is none."""
     cell = price - heads(m)[book, BASE]
     if 0 <= cell < WINDOW:
-        return sizes(m, book, side)[cell]
+        return sizes(m)[2 * book + side, cell]
     count = heads(m)[book, FAR + side]
     key = (1 - 2 * side) * price
-    place = far_place(far_keys(m, book, side), count, key)
-    if place < count and far_keys(m, book, side)[place] == key:
-        return far_sizes(m, book, side)[place]
+    place = far_place(far_keys(m)[2 * book + side], count, key)
+    if place < count and far_keys(m)[2 * book + side, place] == key:
+        return far_sizes(m)[2 * book + side, place]
     return 0
 
 
@@ -198,11 +183,11 @@ def clear(m: int, book: int) -> None:
     """Forget every level."""
     for side in range(2):
         for group in range(WORDS):
-            some = bits(m, book, side)[group]
+            some = bits(m)[2 * book + side, group]
             if some:
                 for cell in range(group << 6, (group + 1) << 6):
-                    sizes(m, book, side)[cell] = 0
-                bits(m, book, side)[group] = 0
+                    sizes(m)[2 * book + side, cell] = 0
+                bits(m)[2 * book + side, group] = 0
         heads(m)[book, BEST + side] = NONE
         heads(m)[book, FAR + side] = 0
     heads(m)[book, FULL] = 0
@@ -211,7 +196,7 @@ def clear(m: int, book: int) -> None:
 @njit(cache=True)
 def set_far(m: int, book: int, side: int, key: int, size: int) -> None:
     """Set or remove a level outside the window."""
-    keys, held = far_keys(m, book, side), far_sizes(m, book, side)
+    keys, held = far_keys(m)[2 * book + side], far_sizes(m)[2 * book + side]
     count = heads(m)[book, FAR + side]
     place = far_place(keys, count, key)
     if place < count and keys[place] == key:
@@ -234,12 +219,12 @@ def set_far(m: int, book: int, side: int, key: int, size: int) -> None:
 @njit(cache=True)
 def put_cell(m: int, book: int, side: int, cell: int, size: int) -> None:
     """Set a cell and its bit."""
-    sizes(m, book, side)[cell] = size
+    sizes(m)[2 * book + side, cell] = size
     mask = np.uint64(1) << np.uint64(cell & 63)
     if size:
-        bits(m, book, side)[cell >> 6] |= mask
+        bits(m)[2 * book + side, cell >> 6] |= mask
     else:
-        bits(m, book, side)[cell >> 6] &= ~mask
+        bits(m)[2 * book + side, cell >> 6] &= ~mask
 
 
 @njit(cache=True)
@@ -250,16 +235,16 @@ def recentre(m: int, book: int, price: int) -> None:
     for side in range(2):
         sign = 1 - 2 * side
         count = head[book, FAR + side]
-        keys = far_keys(m, book, side)[:count].copy()
-        shown_far = far_sizes(m, book, side)[:count].copy()
+        keys = far_keys(m)[2 * book + side, :count].copy()
+        shown_far = far_sizes(m)[2 * book + side, :count].copy()
         cells, held = np.empty(WINDOW, np.int64), np.empty(WINDOW, np.int64)
         found = 0
-        cell = above(bits(m, book, side), -1)
+        cell = above(bits(m)[2 * book + side], -1)
         while cell >= 0:
-            cells[found], held[found] = cell, sizes(m, book, side)[cell]
+            cells[found], held[found] = cell, sizes(m)[2 * book + side, cell]
             put_cell(m, book, side, cell, 0)
             found += 1
-            cell = above(bits(m, book, side), cell)
+            cell = above(bits(m)[2 * book + side], cell)
         head[book, FAR + side] = 0
         head[book, BASE] = new
         for i in range(count):
@@ -297,12 +282,12 @@ def set_level(m: int, book: int, side: int, price: int, size: int) -> None:
     best = head[book, BEST + side]
     cell = price - head[book, BASE]
     if 0 <= cell < WINDOW:
-        sizes(m, book, side)[cell] = size
+        sizes(m)[2 * book + side, cell] = size
         mask = np.uint64(1) << np.uint64(cell & 63)
         if size:
-            bits(m, book, side)[cell >> 6] |= mask
+            bits(m)[2 * book + side, cell >> 6] |= mask
         else:
-            bits(m, book, side)[cell >> 6] &= ~mask
+            bits(m)[2 * book + side, cell >> 6] &= ~mask
     elif size and key > best:
         # In front of all there is, and outside: the market has jumped, or begins here.
         recentre(m, book, price)

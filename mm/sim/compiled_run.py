@@ -10,8 +10,9 @@ import numpy as np
 
 from mm.log.rows import ROW, Rows
 from mm.projections.ladder import NONE, empty
-from mm.sim.replay import ASK, DONE, FULL, MORE_ROWS, advance
+from mm.sim.replay import FULL, MORE_ROWS, advance
 from mm.sim.results import FILL, ORDER, POINT
+from mm.sim.waking import ASK, DONE
 from mm.sim.world import (
     BOOKS,
     CLOCK,
@@ -23,6 +24,7 @@ from mm.sim.world import (
     MESSAGE,
     NUMBERS,
     QUEUE_MAX,
+    SELF,
     SENT_MAX,
     SLOT,
     SLOTS,
@@ -31,7 +33,7 @@ from mm.sim.world import (
     WIRE,
 )
 
-RESULTS_START: Final = 1 << 12
+RESULTS_START: Final = 1 << 14
 
 
 class Memory:
@@ -76,6 +78,7 @@ class Memory:
         arrays += [self.numbers, self.wanted, self.slots, self.free, self.live, self.queues]
         arrays += [self.queued, self.commands, self.responses, self.sent, self.taken, self.clock]
         arrays += [self.orders, self.fills, self.points, self.rows]
+        self.addresses[SELF] = self.address
         self.addresses[: len(arrays)] = [array.ctypes.data for array in arrays]
         counted = [self.markets, self.instruments, self.desks, self.rows]
         counted += [self.orders, self.fills, self.points]

@@ -1,11 +1,12 @@
 """The compiled engine: what we know of our orders, what a rule wants, which intents may leave.
 
-The rules are those of `engine.quoter`, `engine.risk` and `projections.lifecycle`, over integers;
+The rules are those of `engine.quoter` and `projections.lifecycle`, over integers;
 the differential tests hold both equal. Decisions take effect at once: an order exists in its slot
 from here on, and its command is on the wire.
 """
 
 from mm.projections.compiled import njit
+from mm.sim.gate import allowed, count_sent
 from mm.sim.venue import (
     ACK,
     CANCEL,
@@ -18,10 +19,8 @@ from mm.sim.venue import (
     IOC,
     PLACE,
     REJECT,
-    usable,
 )
 from mm.sim.world import (
-    SENT_MAX,
     WIRE,
     clocks,
     commands,
@@ -31,18 +30,14 @@ from mm.sim.world import (
     instrument_count,
     instruments,
     live,
-    markets,
     orders,
     responses,
-    sent,
     slots,
     wanted,
 )
 
 FREE, PENDING_NEW, RESTING, PARTLY, PENDING_CANCEL = 0, 1, 2, 3, 4
 FILLED, ENDED, REFUSED = 2, 3, 4
-SECOND = 1_000_000_000
-BPS = 10_000
 
 
 @njit(cache=True)
@@ -124,90 +119,6 @@ def answered(m: int, kind: int, slot: int, order_id: int, size: int) -> None:
         release(m, slot, REFUSED)
 
 
-# -- risk ------------------------------------------------------------------------------------------
-
-
-@njit(cache=True)
-def count_sent(m: int, ins: int, at: int) -> None:
-    """Count a message that leaves towards the rate limit."""
-    forget(m, ins, at)
-    rules = instruments(m)[ins]
-    sent(m)[ins, rules.sent_to % SENT_MAX] = at
-    rules.sent_to += 1
-    rules.sent_from = max(rules.sent_from, rules.sent_to - SENT_MAX)
-
-
-@njit(cache=True)
-def forget(m: int, ins: int, at: int) -> None:
-    """Messages older than a second count no more."""
-    rules = instruments(m)[ins]
-    while (
-        rules.sent_from < rules.sent_to and sent(m)[ins, rules.sent_from % SENT_MAX] <= at - SECOND
-    ):
-        rules.sent_from += 1
-
-
-@njit(cache=True)
-def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int) -> bool:
-    """Whether an order passes the risk gate, against the worst case of this instant."""
-    rules, market = instruments(m)[ins], markets(m)[ins]
-    if not usable(m, ins) or not (market.bid_size and market.ask_size):
-        return False
-    if market.bid >= market.ask or not on_grid(m, ins, price, size):
-        return False
-    if size > rules.order_size_max or not affordable(m, ins, price, size):
-        return False
-    twice = market.bid + market.ask
-    if abs(2 * price - twice) * BPS > rules.collar_bps * twice:
-        return False
-    forget(m, ins, at)
-    leaves, count = 0, 0
-    for d in range(desk_count(m)):
-        if desks(m)[d].instrument != ins:
-            continue
-        for i in range(desks(m)[d].live):
-            order = slots(m)[live(m)[d, i]]
-            count += 1
-            if order.sign == sign:
-                leaves += order.size - order.heard
-            elif (price - order.price) * sign >= 0:
-                return False  # It would meet a live order of ours, whatever its state.
-    if sign * rules.net + leaves + size > rules.position_max:
-        return False
-    if count >= rules.open_orders_max:
-        return False
-    return rules.sent_to - rules.sent_from < rules.rate_max
-
-
-@njit(cache=True)
-def on_grid(m: int, ins: int, price: int, size: int) -> bool:
-    """The instrument's own steps and bounds."""
-    rules = instruments(m)[ins]
-    if price < rules.price_min or 0 < rules.price_max < price:
-        return False
-    if size < rules.size_min or 0 < rules.size_max < size or size % rules.size_step:
-        return False
-    return worth(m, ins, price, size)
-
-
-@njit(cache=True)
-def worth(m: int, ins: int, price: int, size: int) -> bool:
-    """Whether the notional reaches the venue's least."""
-    rules = instruments(m)[ins]
-    if rules.inverse:
-        return size * rules.by >= price * rules.notional_min
-    return price * size >= rules.notional_min
-
-
-@njit(cache=True)
-def affordable(m: int, ins: int, price: int, size: int) -> bool:
-    """Whether the notional keeps within our own limit."""
-    rules = instruments(m)[ins]
-    if rules.inverse:
-        return size * rules.by <= price * rules.notional_max
-    return price * size <= rules.notional_max
-
-
 # -- quoting ---------------------------------------------------------------------------------------
 
 
@@ -262,7 +173,7 @@ def withdraw(m: int, d: int, at: int, side: int) -> None:
 def first_for(m: int, d: int, side: int, level: int, slot: int) -> bool:
     """Whether an order is the first that serves a level; levels never share a price."""
     sign = 1 - 2 * side
-    price, size = wanted(m)[d, side, 2 * level], wanted(m)[d, side, 2 * level + 1]
+    price, size = wanted(m)[2 * d + side, 2 * level], wanted(m)[2 * d + side, 2 * level + 1]
     for i in range(desks(m)[d].live):
         if keeps(m, live(m)[d, i], price, size, sign):
             return live(m)[d, i] == slot
@@ -276,7 +187,7 @@ def supply(m: int, d: int, at: int, side: int) -> bool:
     sign, count = 1 - 2 * side, desk.bids if side == 0 else desk.asks
     whole = True
     for level in range(count):
-        price, size = wanted(m)[d, side, 2 * level], wanted(m)[d, side, 2 * level + 1]
+        price, size = wanted(m)[2 * d + side, 2 * level], wanted(m)[2 * d + side, 2 * level + 1]
         there = False
         for i in range(desk.live):
             if keeps(m, live(m)[d, i], price, size, sign):

@@ -1,6 +1,6 @@
-"""The compiled venue: commands arrive, rest, are canceled, and the market fills them.
+"""Our orders at the compiled venue: where they rest, and what the market does to them.
 
-The rules are those of `pit` and `desk`, line by line; the differential tests hold both equal. A
+The rules are those of `pit`, line by line; the differential tests hold both equal. A
 queue holds the slots of one instrument's resting orders of one side, best price first, at a price
 oldest first. Book `b` is the one the venue matches against: our own where the feed is taken to be
 the venue's state, else a second one that runs ahead of ours by the feed's delay.
@@ -12,11 +12,12 @@ from mm.projections.compiled import njit
 from mm.projections.ladder import NONE, next_key, shown
 from mm.sim.queue_models import RISK_AVERSE, after_depth, after_trade, exceeded, moved_up, reach
 from mm.sim.world import (
+    FILLS,
     QUEUE_MAX,
     TAKEN_MAX,
     WIRE,
     clocks,
-    commands,
+    count_of,
     fills,
     instruments,
     markets,
@@ -100,8 +101,8 @@ def note_range(m: int, ins: int, side: int) -> None:
     near, far = NONE, -NONE
     if count:
         sign = 1 - 2 * side
-        near = sign * slots(m)[queues(m)[ins, side, 0]].price
-        far = sign * slots(m)[queues(m)[ins, side, count - 1]].price
+        near = sign * slots(m)[queues(m)[2 * ins + side, 0]].price
+        far = sign * slots(m)[queues(m)[2 * ins + side, count - 1]].price
     if side == 0:
         instrument.bid_near, instrument.bid_far = near, far
     else:
@@ -113,7 +114,7 @@ def rest(m: int, b: int, slot: int) -> None:
     """Queue what is left of an order at its price, behind what is shown and our own."""
     order = slots(m)[slot]
     ins, side = order.instrument, (1 - order.sign) >> 1
-    queue, count = queues(m)[ins, side], queued(m)[ins, side]
+    queue, count = queues(m)[2 * ins + side], queued(m)[ins, side]
     assert count < QUEUE_MAX
     sign = order.sign
     front = ahead(m, b, side, order.price)
@@ -135,7 +136,7 @@ def leave(m: int, slot: int) -> None:
     """Take an order out of its queue, if it rests at all; the venue is done with it."""
     order = slots(m)[slot]
     ins, side = order.instrument, (1 - order.sign) >> 1
-    queue, count = queues(m)[ins, side], queued(m)[ins, side]
+    queue, count = queues(m)[2 * ins + side], queued(m)[ins, side]
     found = -1
     for at in range(count):
         if queue[at] == slot:
@@ -158,6 +159,7 @@ def fill(m: int, b: int, at: int, slot: int, price: int, size: int, taker: bool)
         return 0
     assert size <= order.size - order.filled
     order.filled += size
+    assert clock.fills < count_of(m, FILLS), "no room for what the market did in one step"
     market = markets(m)[b]
     entry = fills(m)[clock.fills]
     entry.order, entry.at, entry.price, entry.size = order.id, at, price, size
@@ -179,8 +181,11 @@ def fill(m: int, b: int, at: int, slot: int, price: int, size: int, taker: bool)
 def taken(m: int, ins: int, side: int, price: int) -> int:
     """Lots of a level that we took since the feed last spoke of it."""
     for i in range(instruments(m)[ins].taken):
-        if taken_lots(m)[ins, i, 0] == side and taken_lots(m)[ins, i, 1] == price:
-            return taken_lots(m)[ins, i, 2]
+        if (
+            taken_lots(m)[ins * TAKEN_MAX + i, 0] == side
+            and taken_lots(m)[ins * TAKEN_MAX + i, 1] == price
+        ):
+            return taken_lots(m)[ins * TAKEN_MAX + i, 2]
     return 0
 
 
@@ -191,11 +196,18 @@ def take(m: int, ins: int, side: int, price: int, size: int) -> None:
         return
     count = instruments(m)[ins].taken
     for i in range(count):
-        if taken_lots(m)[ins, i, 0] == side and taken_lots(m)[ins, i, 1] == price:
-            taken_lots(m)[ins, i, 2] += size
+        if (
+            taken_lots(m)[ins * TAKEN_MAX + i, 0] == side
+            and taken_lots(m)[ins * TAKEN_MAX + i, 1] == price
+        ):
+            taken_lots(m)[ins * TAKEN_MAX + i, 2] += size
             return
     assert count < TAKEN_MAX
-    taken_lots(m)[ins, count, 0], taken_lots(m)[ins, count, 1], taken_lots(m)[ins, count, 2] = (
+    (
+        taken_lots(m)[ins * TAKEN_MAX + count, 0],
+        taken_lots(m)[ins * TAKEN_MAX + count, 1],
+        taken_lots(m)[ins * TAKEN_MAX + count, 2],
+    ) = (
         side,
         price,
         size,
@@ -208,9 +220,14 @@ def refresh(m: int, ins: int, side: int, price: int) -> None:
     """The feed spoke of a level: what it shows now is there for us again."""
     count = instruments(m)[ins].taken
     for i in range(count):
-        if taken_lots(m)[ins, i, 0] == side and taken_lots(m)[ins, i, 1] == price:
+        if (
+            taken_lots(m)[ins * TAKEN_MAX + i, 0] == side
+            and taken_lots(m)[ins * TAKEN_MAX + i, 1] == price
+        ):
             for k in range(3):
-                taken_lots(m)[ins, i, k] = taken_lots(m)[ins, count - 1, k]
+                taken_lots(m)[ins * TAKEN_MAX + i, k] = taken_lots(m)[
+                    ins * TAKEN_MAX + count - 1, k
+                ]
             instruments(m)[ins].taken = count - 1
             return
 
@@ -220,10 +237,10 @@ def refresh_touch(m: int, ins: int, side: int, key: int, changed: bool) -> None:
     """A touch was shown: levels in front of it are gone, and it is new itself if it changed."""
     sign, i = 1 - 2 * side, 0
     while i < instruments(m)[ins].taken:
-        if taken_lots(m)[ins, i, 0] == side:
-            at = sign * taken_lots(m)[ins, i, 1]
+        if taken_lots(m)[ins * TAKEN_MAX + i, 0] == side:
+            at = sign * taken_lots(m)[ins * TAKEN_MAX + i, 1]
             if at > key or (changed and at == key):
-                refresh(m, ins, side, taken_lots(m)[ins, i, 1])
+                refresh(m, ins, side, taken_lots(m)[ins * TAKEN_MAX + i, 1])
                 continue
         i += 1
 
@@ -250,7 +267,7 @@ def spoken_of(m: int, b: int, ins: int, side: int, price: int, before: int, now:
     """The feed set a level's size: orders of ours at this price may stand further ahead."""
     clock = clocks(m)[0]
     for i in range(queued(m)[ins, side]):
-        order = slots(m)[queues(m)[ins, side, i]]
+        order = slots(m)[queues(m)[2 * ins + side, i]]
         if order.price == price:
             if clock.whole:
                 order.front = after_depth(
@@ -270,7 +287,7 @@ def list_covered(m: int, b: int, ins: int) -> None:
     """A snapshot speaks of every price that it is deep enough for."""
     for side in range(2):
         for i in range(queued(m)[ins, side]):
-            order = slots(m)[queues(m)[ins, side, i]]
+            order = slots(m)[queues(m)[2 * ins + side, i]]
             order.listed = 1 if ahead(m, b, side, order.price) < UNSEEN else 0
 
 
@@ -285,7 +302,7 @@ def news(m: int, b: int, ins: int, at: int) -> None:
                 cross(m, b, ins, side, at)
     for side in range(2):
         for i in range(queued(m)[ins, side]):
-            slots(m)[queues(m)[ins, side, i]].listed = 0
+            slots(m)[queues(m)[2 * ins + side, i]].listed = 0
 
 
 @njit(cache=True)
@@ -293,7 +310,7 @@ def move_up(m: int, b: int, ins: int, side: int) -> None:
     """No more than what is shown can be ahead of us."""
     best, sign, clock = touch(m, b, side), 1 - 2 * side, clocks(m)[0]
     for i in range(queued(m)[ins, side]):
-        order = slots(m)[queues(m)[ins, side, i]]
+        order = slots(m)[queues(m)[2 * ins + side, i]]
         if order.listed or sign * order.price >= best:
             now = displayed(m, b, side, order.price)
             if clock.queue == RISK_AVERSE:
@@ -316,7 +333,7 @@ def cross(m: int, b: int, ins: int, side: int, at: int) -> None:
     sign, other = 1 - 2 * side, 1 - side
     i = 0
     while i < queued(m)[ins, side]:
-        slot = queues(m)[ins, side, i]
+        slot = queues(m)[2 * ins + side, i]
         order = slots(m)[slot]
         limit = -sign * order.price
         key = touch(m, b, other)
@@ -345,7 +362,7 @@ def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: in
     i, eaten = 0, 0.0
     last = NONE
     while i < queued(m)[ins, side]:
-        slot = queues(m)[ins, side, i]
+        slot = queues(m)[2 * ins + side, i]
         order = slots(m)[slot]
         beyond = sign * (order.price - price)
         if beyond < 0:
@@ -372,131 +389,3 @@ def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: in
         fill(m, b, at, slot, order.price, got, False)
         if order.state != CLOSED:
             i += 1
-
-
-# -- commands --------------------------------------------------------------------------------------
-
-
-@njit(cache=True)
-def crosses(m: int, b: int, slot: int) -> bool:
-    """Whether a limit order would meet what is displayed, or an order of our own."""
-    order = slots(m)[slot]
-    other = (1 + order.sign) >> 1
-    limit = -order.sign * order.price
-    if touch(m, b, other) >= limit and touch(m, b, other) != NONE:
-        return True
-    if clocks(m)[0].whole or not queued(m)[order.instrument, other]:
-        return False
-    own = slots(m)[queues(m)[order.instrument, other, 0]].price
-    return -order.sign * own >= limit
-
-
-@njit(cache=True)
-def fits(m: int, ins: int, price: int, size: int) -> bool:
-    """The instrument's own rules on a limit order."""
-    rules = instruments(m)[ins]
-    if size < max(1, rules.size_min) or (rules.size_max and size > rules.size_max):
-        return False
-    if price < max(1, rules.price_min) or (rules.price_max and price > rules.price_max):
-        return False
-    if rules.inverse:
-        return size * rules.by >= price * rules.notional_min
-    return price * size >= rules.notional_min
-
-
-@njit(cache=True)
-def arrive(m: int, b: int, at: int, slot: int) -> None:
-    """An order reaches the venue: refused whole, or acked, then filled, resting or canceled."""
-    order, clock = slots(m)[slot], clocks(m)[0]
-    ins = order.instrument
-    if clock.open >= clock.open_max or not fits(m, ins, order.price, order.size):
-        order.state = CLOSED
-        respond(m, at, REJECT, slot, 0, 0)
-        return
-    if not usable(m, b) or (order.post_only and crosses(m, b, slot)):
-        order.state = CLOSED
-        respond(m, at, REJECT, slot, 0, 0)
-        return
-    order.state = OPEN
-    clock.open += 1
-    respond(m, at, ACK, slot, 0, 0)
-    if crosses(m, b, slot):
-        sweep(m, b, at, slot)
-        if order.state == CLOSED:
-            return
-        if order.tif == GTC and not crosses(m, b, slot):
-            rest(m, b, slot)
-            return
-        leave(m, slot)
-        respond(m, at, CANCELED, slot, 0, 0)
-    elif order.tif == GTC:
-        rest(m, b, slot)
-    else:
-        leave(m, slot)
-        respond(m, at, CANCELED, slot, 0, 0)
-
-
-@njit(cache=True)
-def sweep(m: int, b: int, at: int, slot: int) -> None:
-    """A taker walks what is displayed, less what we took before, up to an order of our own."""
-    order = slots(m)[slot]
-    ins, other = order.instrument, (1 + order.sign) >> 1
-    limit = -order.sign * order.price
-    if clocks(m)[0].whole:
-        best = touch(m, b, other)
-        fill(m, b, at, slot, -order.sign * best, order.size - order.filled, True)
-        return
-    wall, front = NONE, 0.0
-    if queued(m)[ins, other]:
-        own = slots(m)[queues(m)[ins, other, 0]]
-        wall, front = -order.sign * own.price, own.front
-    key = touch(m, b, other)
-    while key != NONE and key >= limit and key >= wall and order.state != CLOSED:
-        price = -order.sign * key
-        got = min(offered(m, b, ins, other, key), order.size - order.filled)
-        if key == wall:
-            got = min(got, int(front))
-        take(m, ins, other, price, fill(m, b, at, slot, price, got, True))
-        if key == wall:
-            return
-        key = after(m, b, other, key)
-
-
-@njit(cache=True)
-def act(m: int, at: int, books: int) -> None:
-    """Commands that have reached the venue by `at` take effect, each at its own time."""
-    clock = clocks(m)[0]
-    while clock.command_from < clock.command_to:
-        message = commands(m)[clock.command_from % WIRE]
-        if message.arrival > at:
-            return
-        clock.command_from += 1
-        if message.kind == PLACE:
-            arrive(m, slots(m)[message.slot].instrument + books, message.arrival, message.slot)
-        elif message.kind == CANCEL:
-            order = slots(m)[message.slot]
-            if order.id == message.id and order.state == OPEN:
-                leave(m, message.slot)
-                respond(m, message.arrival, CANCELED, message.slot, 0, 0)
-            else:
-                respond(m, message.arrival, CANCEL_REJECTED, message.slot, 0, 0)
-                answer = responses(m)[(clock.response_to - 1) % WIRE]
-                answer.id, answer.instrument = message.id, message.instrument
-        else:
-            cancel_all(m, message.arrival, message.slot)
-
-
-@njit(cache=True)
-def cancel_all(m: int, at: int, ins: int) -> None:
-    """Cancel every order in an instrument, oldest first."""
-    while True:
-        oldest = -1
-        for side in range(2):
-            for i in range(queued(m)[ins, side]):
-                slot = queues(m)[ins, side, i]
-                if oldest < 0 or slots(m)[slot].id < slots(m)[oldest].id:
-                    oldest = slot
-        if oldest < 0:
-            return
-        leave(m, oldest)
-        respond(m, at, CANCELED, oldest, 0, 0)

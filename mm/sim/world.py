@@ -11,8 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from mm.log.rows import ROW
-from mm.projections.compiled import carray, njit, pointer
-from mm.projections.ladder import word
+from mm.projections.compiled import laid, njit
 from mm.sim.results import FILL, ORDER, POINT
 
 SLOTS: Final = 1 << 10
@@ -20,6 +19,7 @@ SLOTS: Final = 1 << 10
 QUEUE_MAX: Final = 1 << 9
 WIRE: Final = 1 << 12
 LEVELS_MAX: Final = 32
+WANTED_WIDTH: Final = 2 * LEVELS_MAX
 SENT_MAX: Final = 1 << 10
 TAKEN_MAX: Final = 1 << 10
 NUMBERS: Final = 16
@@ -171,140 +171,145 @@ CLOCK: Final = np.dtype(
 )
 
 
-ANY: Final = 1 << 40
-"""How long an accessor believes an array to be: bounds are the caller's affair."""
 BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS = 32, 33, 34, 35, 36, 37, 38
 """Where the table of addresses tells how many there are of each."""
+SELF: Final = 24
 TABLE: Final = 64
 
 
 @njit(cache=True)
-def count_of(m: int, what: int) -> int:
+def table(m: int) -> Any:
+    """The table itself, whose own address it holds."""
+    return laid(m, SELF, np.int64, 1)
+
+
+@njit(cache=True)
+def count_of(m: int, what: int) -> Any:
     """How many there are of something; see the names above."""
-    return word(m, what)
+    return table(m)[what]
 
 
 @njit(cache=True)
-def desk_count(m: int) -> int:
+def desk_count(m: int) -> Any:
     """How many desks there are."""
-    return word(m, DESKS)
+    return table(m)[DESKS]
 
 
 @njit(cache=True)
-def instrument_count(m: int) -> int:
+def instrument_count(m: int) -> Any:
     """How many instruments there are."""
-    return word(m, INSTRUMENTS)
+    return table(m)[INSTRUMENTS]
 
 
 @njit(cache=True)
 def markets(m: int) -> Any:
     """What each book shows."""
-    return carray(pointer(word(m, 5)), (ANY,), MARKET)
+    return laid(m, 5, MARKET, 1)
 
 
 @njit(cache=True)
 def instruments(m: int) -> Any:
     """Rules, limits and positions."""
-    return carray(pointer(word(m, 6)), (ANY,), INSTRUMENT)
+    return laid(m, 6, INSTRUMENT, 1)
 
 
 @njit(cache=True)
 def desks(m: int) -> Any:
     """One for each strategy at work."""
-    return carray(pointer(word(m, 7)), (ANY,), DESK)
+    return laid(m, 7, DESK, 1)
 
 
 @njit(cache=True)
 def numbers(m: int) -> Any:
     """The parameters of compiled rules."""
-    return carray(pointer(word(m, 8)), (ANY, NUMBERS), np.float64)
+    return laid(m, 8, np.float64, NUMBERS)
 
 
 @njit(cache=True)
 def wanted(m: int) -> Any:
-    """By desk and side: price, size, price, size …, nearest first."""
-    return carray(pointer(word(m, 9)), (ANY, 2, 2 * LEVELS_MAX), np.int64)
+    """Two rows for each desk, bids and asks: price, size, price, size …, nearest first."""
+    return laid(m, 9, np.int64, WANTED_WIDTH)
 
 
 @njit(cache=True)
 def slots(m: int) -> Any:
     """Live orders."""
-    return carray(pointer(word(m, 10)), (SLOTS,), SLOT)
+    return laid(m, 10, SLOT, 1)
 
 
 @njit(cache=True)
 def free_slots(m: int) -> Any:
     """A stack of slots that are free."""
-    return carray(pointer(word(m, 11)), (SLOTS,), np.int64)
+    return laid(m, 11, np.int64, 1)
 
 
 @njit(cache=True)
 def live(m: int) -> Any:
     """By desk: the slots of its live orders, oldest first."""
-    return carray(pointer(word(m, 12)), (ANY, SLOTS), np.int64)
+    return laid(m, 12, np.int64, SLOTS)
 
 
 @njit(cache=True)
 def queues(m: int) -> Any:
-    """By instrument and side: slots of what rests, best price first, then oldest."""
-    return carray(pointer(word(m, 13)), (ANY, 2, QUEUE_MAX), np.int64)
+    """Two rows for each instrument, bids and asks: slots of what rests, best first, then oldest."""
+    return laid(m, 13, np.int64, QUEUE_MAX)
 
 
 @njit(cache=True)
 def queued(m: int) -> Any:
     """How many rest."""
-    return carray(pointer(word(m, 14)), (ANY, 2), np.int64)
+    return laid(m, 14, np.int64, 2)
 
 
 @njit(cache=True)
 def commands(m: int) -> Any:
     """A ring of commands on their way to the venue."""
-    return carray(pointer(word(m, 15)), (WIRE,), MESSAGE)
+    return laid(m, 15, MESSAGE, 1)
 
 
 @njit(cache=True)
 def responses(m: int) -> Any:
     """A ring of answers on their way to us."""
-    return carray(pointer(word(m, 16)), (WIRE,), MESSAGE)
+    return laid(m, 16, MESSAGE, 1)
 
 
 @njit(cache=True)
 def sent(m: int) -> Any:
     """By instrument: a ring of the times at which messages left."""
-    return carray(pointer(word(m, 17)), (ANY, SENT_MAX), np.int64)
+    return laid(m, 17, np.int64, SENT_MAX)
 
 
 @njit(cache=True)
 def taken_lots(m: int) -> Any:
-    """By instrument: side, price and lots that we took."""
-    return carray(pointer(word(m, 18)), (ANY, TAKEN_MAX, 3), np.int64)
+    """TAKEN_MAX rows for each instrument: side, price and lots that we took."""
+    return laid(m, 18, np.int64, 3)
 
 
 @njit(cache=True)
 def clocks(m: int) -> Any:
     """The one row of counters and times."""
-    return carray(pointer(word(m, 19)), (1,), CLOCK)
+    return laid(m, 19, CLOCK, 1)
 
 
 @njit(cache=True)
 def orders(m: int) -> Any:
     """Every order of the run."""
-    return carray(pointer(word(m, 20)), (ANY,), ORDER)
+    return laid(m, 20, ORDER, 1)
 
 
 @njit(cache=True)
 def fills(m: int) -> Any:
     """Every fill of the run."""
-    return carray(pointer(word(m, 21)), (ANY,), FILL)
+    return laid(m, 21, FILL, 1)
 
 
 @njit(cache=True)
 def points(m: int) -> Any:
     """Samples of positions."""
-    return carray(pointer(word(m, 22)), (ANY,), POINT)
+    return laid(m, 22, POINT, 1)
 
 
 @njit(cache=True)
 def rows_of(m: int) -> Any:
     """The present block of rows."""
-    return carray(pointer(word(m, 23)), (ANY,), ROW)
+    return laid(m, 23, ROW, 1)

@@ -1,0 +1,180 @@
+"""One row of the feed at one book: ours, the venue's, or both where they are one.
+
+Where `matched` is set the book is what our orders match against; where `ours` is set desks look at
+it. A level in the window whose removal is not the end of the best is set right here: that is nearly
+every row.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mm.log.rows import Kind
+from mm.projections.compiled import njit, whole
+from mm.projections.ladder import (
+    BEST,
+    MARGIN,
+    NONE,
+    WINDOW,
+    bits,
+    clear,
+    heads,
+    set_level,
+    shown,
+    sizes,
+)
+from mm.sim.venue import list_covered, news, printed, refresh_touch, spoken_of
+from mm.sim.waking import looked
+from mm.sim.world import desk_count, desks, instruments, markets, rows_of
+
+BID, ASK_LEVEL, BOUGHT, SOLD = int(Kind.BID), int(Kind.ASK), int(Kind.BOUGHT), int(Kind.SOLD)
+QUOTE_BID, QUOTE_ASK, CLEAR = int(Kind.QUOTE_BID), int(Kind.QUOTE_ASK), int(Kind.CLEAR)
+SETTLED, LOST, DOWN, UP = int(Kind.SETTLED), int(Kind.LOST), int(Kind.DOWN), int(Kind.UP)
+RESYNCED, STALE = int(Kind.RESYNCED), int(Kind.STALE)
+NOBODY = 2 * NONE
+"""The sum of both near keys where no order of ours rests."""
+
+
+@njit(cache=True)
+def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
+    """Play row `k` at time `at` in the book `other` places further on; returns its flags."""
+    row = rows_of(m)[k]
+    kind, ins, flags = whole(row.kind), whole(row.instrument), whole(row.flags)
+    b, price, size = ins + other, row.price, row.size
+    market, rules = markets(m)[b], instruments(m)[ins]
+    resting = matched and rules.bid_near + rules.ask_near != NOBODY
+    if kind <= ASK_LEVEL:
+        if kind and market.has_depth:
+            side = kind - BID
+            key = price if side == 0 else -price
+            if resting:
+                if side == 0:
+                    hit = rules.bid_far <= key <= rules.bid_near or key >= -rules.ask_near
+                else:
+                    hit = rules.ask_far <= key <= rules.ask_near or key >= -rules.bid_near
+                if hit:
+                    market.hit |= 1
+                    spoken_of(m, b, ins, side, price, shown(m, b, side, price), size)
+            head = heads(m)[b]
+            cell, best = price - head[0], head[BEST + side]
+            if MARGIN <= cell < WINDOW - MARGIN and (size > 0 or key != best):
+                sizes(m)[2 * b + side, cell] = size
+                mask = np.uint64(1) << np.uint64(cell & 63)
+                if size:
+                    bits(m)[2 * b + side, cell >> 6] |= mask
+                    if key > best:
+                        head[BEST + side] = key
+                else:
+                    bits(m)[2 * b + side, cell >> 6] &= ~mask
+            else:
+                set_level(m, b, side, price, size)
+    elif kind == BOUGHT:
+        if resting and rules.ask_near >= -price:
+            printed(m, b, ins, 1, at, price, size)
+        return flags
+    elif kind == SOLD:
+        if resting and rules.bid_near >= price:
+            printed(m, b, ins, 0, at, price, size)
+        return flags
+    elif kind == QUOTE_BID:
+        market.bid, market.bid_size = price, size
+    elif kind == QUOTE_ASK:
+        market.ask, market.ask_size = price, size
+        market.has_quote, market.updated = 1, at
+    elif kind != SETTLED:
+        rarely(m, b, row, ours)
+    if flags & 1 and kind:
+        spoken(m, b, ins, at, kind, flags, resting, ours)
+    return flags
+
+
+@njit(cache=True)
+def spoken(
+    m: int, b: int, ins: int, at: int, kind: int, flags: int, resting: int, ours: int
+) -> None:
+    """A depth event or a quote has ended: the touch follows, our orders and desks look at it."""
+    market = markets(m)[b]
+    if kind <= ASK_LEVEL or kind in (SETTLED, CLEAR):
+        if market.has_depth:
+            bid, bid_size = market.bid, market.bid_size
+            ask, ask_size = market.ask, market.ask_size
+            settle(m, b, at, flags & 4)
+            if resting:
+                moved = bid != market.bid or ask != market.ask
+                resized = bid_size != market.bid_size or ask_size != market.ask_size
+                if moved or resized or market.hit:
+                    settled(m, b, ins, at, bid, bid_size, ask, ask_size)
+            market.hit = 0
+        if ours:
+            looked(m, ins)
+    elif kind == QUOTE_ASK:
+        if resting:
+            settled(m, b, ins, at, 0, -1, 0, -1)
+        if ours:
+            looked(m, ins)
+
+
+@njit(cache=True, inline="always")
+def at_best(m: int, b: int, side: int, price: int) -> int:
+    """The size of a best level, which mostly stands in the window."""
+    cell = price - heads(m)[b, 0]
+    size: int = sizes(m)[2 * b + side, cell] if 0 <= cell < WINDOW else shown(m, b, side, price)
+    return size
+
+
+@njit(cache=True)
+def settle(m: int, b: int, at: int, leads: int) -> None:
+    """A depth event ends: the touch is the depth's best, unless a newer quote stays."""
+    market = markets(m)[b]
+    market.updated = at
+    if leads:
+        return
+    bid, ask = heads(m)[b, BEST], -heads(m)[b, BEST + 1]
+    if bid == NONE:
+        market.bid, market.bid_size = 0, 0
+    else:
+        market.bid, market.bid_size = bid, at_best(m, b, 0, bid)
+    if ask == -NONE:
+        market.ask, market.ask_size = 0, 0
+    else:
+        market.ask, market.ask_size = ask, at_best(m, b, 1, ask)
+
+
+@njit(cache=True)
+def rarely(m: int, b: int, row: Any, ours: int) -> None:
+    """The rows that come now and then: losses, channels, snapshots."""
+    market = markets(m)[b]
+    kind = whole(row.kind)
+    if kind == CLEAR:
+        clear(m, b)
+        market.has_depth, market.lost = 1, 0
+        market.hit = 2
+        instruments(m)[row.instrument].taken = 0
+    elif kind in (LOST, DOWN):
+        market.lost, market.has_depth, market.has_quote = 1, 0, 0
+        if kind == DOWN:
+            market.down |= np.uint64(1) << np.uint64(row.channel & 63)
+    elif kind == UP:
+        market.down &= ~(np.uint64(1) << np.uint64(row.channel & 63))
+    elif kind == RESYNCED:
+        market.lost = 0
+    if ours and kind in (LOST, DOWN, UP, RESYNCED, STALE):
+        for d in range(desk_count(m)):
+            if desks(m)[d].instrument == row.instrument:
+                desks(m)[d].awake = 1
+
+
+@njit(cache=True)
+def settled(
+    m: int, b: int, ins: int, at: int, bid: int, bid_size: int, ask: int, ask_size: int
+) -> None:
+    """A depth event or a quote has changed what is shown: our orders hear of it."""
+    market = markets(m)[b]
+    if instruments(m)[ins].taken:
+        bid_changed = bid != market.bid or bid_size != market.bid_size
+        ask_changed = ask != market.ask or ask_size != market.ask_size
+        refresh_touch(m, ins, 0, market.bid if market.bid_size else NONE, bid_changed)
+        refresh_touch(m, ins, 1, -market.ask if market.ask_size else NONE, ask_changed)
+    if market.hit & 2:
+        list_covered(m, b, ins)
+    news(m, b, ins, at)
