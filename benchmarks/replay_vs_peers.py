@@ -114,10 +114,13 @@ def main() -> int:
     played = day(asked)
     found = pythons(asked, entries)
     absent = {entry.contestant.name for entry in entries if entry.reason}
-    for number in range(1, asked.rounds + 1):
-        print(f"round {number} of {asked.rounds}", flush=True)
-        for entry in entries if number % 2 else reversed(entries):
-            turn(entry, found, played)
+    try:
+        for number in range(1, asked.rounds + 1):
+            print(f"round {number} of {asked.rounds}", flush=True)
+            for entry in entries if number % 2 else reversed(entries):
+                turn(entry, found, played)
+    except KeyboardInterrupt:
+        print("stopped; what was measured by then:")
     print(table.rendered(entries))
     if asked.json:
         told = {"day": str(played.path.name), "rounds": asked.rounds, "machine": where}

@@ -87,11 +87,24 @@ def version_of(python: Path) -> str | None:
     return asked.stdout.strip() if asked.returncode == 0 else None
 
 
+def folder_of(wanted: Environment, root: Path, base: Path) -> Path:
+    """Where the environment belongs that this interpreter and the lock make."""
+    key = hashlib.sha256(wanted.lock.read_bytes() + str(base).encode()).hexdigest()[:12]
+    return root / "environments" / f"{wanted.name}-{key}"
+
+
+def existing(wanted: Environment, root: Path, named: Path | None = None) -> Path:
+    """The Python of an environment that was made before; raises `Absent`, and makes nothing."""
+    folder = folder_of(wanted, root, interpreter(wanted.python, named))
+    if not (folder / ".ready").exists():
+        raise Absent(f"{wanted.name} is not installed: benchmarks/replay_vs_peers.py does it")
+    return folder / "bin" / "python"
+
+
 def made(wanted: Environment, root: Path, named: Path | None = None) -> Path:
     """The Python of the peer's environment under `root`; raises `Absent`."""
     base = interpreter(wanted.python, named)
-    key = hashlib.sha256(wanted.lock.read_bytes() + str(base).encode()).hexdigest()[:12]
-    folder = root / "environments" / f"{wanted.name}-{key}"
+    folder = folder_of(wanted, root, base)
     python, ready = folder / "bin" / "python", folder / ".ready"
     if not ready.exists():
         print(f"making the environment of {wanted.name}, once: {folder}", flush=True)

@@ -2,7 +2,8 @@
 
 A figure is the median of the rounds with its range. A ratio is the median over rounds of the
 group's first contestant's rate divided by this one's, both taken in the same round, minutes apart:
-what else the machine does falls on both.
+what else the machine does falls on both. `run s` and `cpu s` are wall and processor time of the run
+alone, `process s` the wall time of the whole process.
 """
 
 import statistics
@@ -15,7 +16,7 @@ from benchmarks.peers.contestants import GROUPS, Contestant
 RESULT: Final = ("steps", "orders", "cancels", "fills", "position", "balance", "fee")
 """What must come out the same in every round."""
 HEADINGS: Final = (
-    *("contestant", "M events/s", "(range)", "first is", "run s", "process s"),
+    *("contestant", "M events/s", "(range)", "first is", "run s", "cpu s", "process s"),
     *("MB", "orders", "fills", "position", "balance", "fee"),
 )
 
@@ -83,6 +84,7 @@ def row(entry: Entry, first: Entry) -> tuple[str, ...]:
         f"({low / 1e6:.3f}-{high / 1e6:.3f})",
         f"x{lead(first, entry):.2f}",
         f"{entry.median('run_s'):.2f}",
+        f"{entry.median('run_processor_s'):.2f}",
         f"{entry.median('process_s'):.1f}",
         f"{entry.median('peak_rss_mb'):.0f}",
         *(f"{line[name]:,}" for name in ("orders", "fills")),
@@ -111,7 +113,7 @@ def document(entries: list[Entry]) -> list[dict[str, Any]]:
             "rounds": entry.lines,
         }
         if entry.lines:
-            names = ("events_per_s", "run_s", "process_s", "peak_rss_mb")
+            names = ("events_per_s", "run_s", "run_processor_s", "process_s", "peak_rss_mb")
             described["median"] = {name: entry.median(name) for name in names}
             described["range"] = {name: entry.extent(name) for name in names}
             described["steady"] = entry.steady

@@ -8,21 +8,13 @@ NumPy, and a shorter day is the beginning of a longer one, but for `last` on its
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.peers.events import DEPTH, EVENT, TRADE, Events
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    def njit(**_options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Typed stand-in: numba's decorator has no types of its own."""
-        ...
-else:
-    from numba import njit
+from mm.projections.compiled import njit
 
 COUNT: Final = 5_000_000
 TICK: Final = "0.1"

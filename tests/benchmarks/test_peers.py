@@ -22,7 +22,7 @@ def saying(code: str) -> Contestant:
 
 def line(rate: int, **others: Any) -> dict[str, Any]:
     """What a run printed."""
-    named = {"run_s": 1.0, "process_s": 2.0, "peak_rss_mb": 300.0}
+    named = {"run_s": 1.0, "run_processor_s": 1.0, "process_s": 2.0, "peak_rss_mb": 300.0}
     return dict.fromkeys(table.RESULT, 0) | named | {"events_per_s": rate} | others
 
 
@@ -60,6 +60,15 @@ def test_a_python_that_is_not_here_is_the_reason() -> None:
         environments.interpreter("3.12", Path("/nowhere/python"))
     with pytest.raises(Absent, match=r"no Python 3\.99 here"):
         environments.interpreter("3.99")
+
+
+def test_an_environment_is_made_only_where_asked(tmp_path: Path) -> None:
+    """Who wants one that is there is told how to get it, and nothing is made."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    odd = Environment("hftbacktest", version)
+    with pytest.raises(Absent, match="hftbacktest is not installed"):
+        environments.existing(odd, tmp_path, Path(sys.executable))
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_cannot_be_installed_is_left_out() -> None:
