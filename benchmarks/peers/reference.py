@@ -24,7 +24,7 @@ Records = npt.NDArray[Any]
 class Rule:
     """How the maker quotes, and the venue it quotes at; ticks, lots and nanoseconds.
 
-    `queue` is risk, power, power2, power3, log or log2; `power` is the exponent of the middle three.
+    `queue`: risk, power, power2, power3, log or log2; `power`: the exponent of the power forms.
     """
 
     half: float = 2.0
