@@ -87,6 +87,8 @@ def test_the_tear_sheet_fits_80_columns() -> None:
     """No line is longer than the screen, and every figure has its unit."""
     lines = printed(tear_sheet(some())).splitlines()
     assert max(len(line) for line in lines) <= 80
+    for row in (row for each in sheet.sections(performance(some())) for row in each.rows):
+        assert any(row.label in line and row.text in line for line in lines), row
     text = squeezed("\n".join(lines))
     for words in (
         "run one",
@@ -251,7 +253,7 @@ def test_a_comparison_as_a_page(tmp_path: Path) -> None:
 def test_thinning_keeps_the_extremes() -> None:
     """A line of many points keeps its highest, its lowest and its last."""
     values = np.zeros(100_000)
-    values[77_777], values[33_333], values[-1] = 5, -5, 1
+    values[77_777], values[33_333], values[-3:] = 5, -5, [2, -2, 1]
     at_, kept = plots.thinned(np.arange(100_000) + at(0), values)
     assert len(kept) <= 2 * plots.BUCKETS + 1
     assert (kept.max(), kept.min(), kept[-1]) == (5, -5, 1)
