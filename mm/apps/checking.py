@@ -18,13 +18,14 @@ from mm.sim.settings import PRESETS
 from mm.sim.settings import validate as validate_paper
 
 if TYPE_CHECKING:
-    from mm.apps.config import Config
+    from mm.apps.config import Config, PaperConfig
 
 SPEED_MAX: Final = "max"
 SPEED_LEAST: Final = 0.001
 SPEED_MOST: Final = 1_000_000.0
 HOUR: Final = 3600 * SECONDS
 YEAR: Final = 366 * 24 * HOUR
+LISTED_MAX: Final = 2_000
 NEAR: Final = 0.8
 """How alike two names of instruments are before one is taken for the other."""
 
@@ -44,13 +45,7 @@ def check(config: Config) -> None:
             where="paper.latency",
             remedy=f"use one of {', '.join(PRESETS)}, or give entry and response",
         )
-    for way in ("entry", "response"):
-        if getattr(config.paper, way) and getattr(config.paper, f"{way}_sample"):
-            raise ConfigError(
-                f"paper.{way} and paper.{way}_sample are both given",
-                where=f"paper.{way}_sample",
-                remedy="leave out the one that is not meant",
-            )
+    _check_latencies(config.paper)
     validate_paper(config.paper.settings)
     for field, least, value, most in bounded(config):
         if not least <= value <= most:
@@ -102,6 +97,24 @@ def _check_sizes(config: Config) -> None:
                 f"than {most}",
                 where=f"strategies.{name}.order_size{AND}{limit}",
                 remedy=f"make it smaller, or raise {limit}",
+            )
+
+
+def _check_latencies(paper: PaperConfig) -> None:
+    """One sort of latency a way; lists short enough for the turn that records the config."""
+    for way in ("entry", "response"):
+        if getattr(paper, way) and getattr(paper, f"{way}_sample"):
+            raise ConfigError(
+                f"paper.{way} and paper.{way}_sample are both given",
+                where=f"paper.{way}_sample",
+                remedy="leave out the one that is not meant",
+            )
+    for name in ("entry_sample", "response_sample", "measured"):
+        if len(getattr(paper, name) or ()) > LISTED_MAX:
+            raise ConfigError(
+                f"paper.{name} lists more than {LISTED_MAX}",
+                where=f"paper.{name}",
+                remedy="leave some of them out",
             )
 
 

@@ -298,6 +298,7 @@ OTHERS: Final[dict[str, list[Any]]] = {
         {"entry": ["1s", "1s"], "entry_sample": ["1s"]},
         {"response_sample": ["-1s"]},
         {"entry_sample": ["2h"]},
+        {"entry_sample": ["1ms"] * 2_001},
         {"measured": [[2, 1, 3]]},
         {"measured": [[1, 2]]},
         {"queue": "fifo"},
