@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mm.log.rows import Flag, Kind, Rows
+from mm.log.rows import ROW, Flag, Kind, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     def njit(**_options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Typed stand-in: numba's decorator has no types of its own."""
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 else:
     from numba import njit
 
+NARROW: Final = tuple(map(np.dtype, ("<i8", "<u4", "<i4", "<i4", "<u2", "u1", "u1", "u1")))
+WIDE: Final = tuple(map(np.dtype, ("<i8", "<i8", "<i8", "<i8", "<u2", "u1", "u1", "<u4")))
+"""The two forms of columns that are compiled; a file may have some columns of either."""
+WORDS: Final = ROW.itemsize // 8
 FACT: Final = np.dtype(
     [
         ("seq", "<i8"),
@@ -82,8 +86,6 @@ TURN: Final = int(Flag.TURN)
 QUOTE_LEADS: Final = int(Flag.QUOTE_LEADS)
 UP: Final = int(Kind.UP)
 KINDS: Final = len(Kind)
-TILE: Final = 4_096
-"""Rows that stay in a processor's cache until their checksum is taken."""
 FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
 # What `survey` keeps from block to block.
@@ -97,12 +99,17 @@ BAD_PRICE, BAD_SIZE, NO_PRINT, NO_ENTRY, OPEN_TURN = 6, 7, 8, 9, 10
 
 
 @njit(cache=True)
+def _blend(total: Any, at: int, venue: int, price: int, size: int, rest: int) -> Any:
+    """A checksum that also covers one row, given as five words."""
+    return total * FACTOR + np.uint64(at + 3 * venue + 5 * price + 7 * size + 9 * rest)
+
+
+@njit(cache=True)
 def mixed(total: Any, words: Ints) -> Any:
     """A checksum that also covers these rows, given as five words each."""
     for i in range(len(words)):
         row = words[i]
-        value = row[0] + 3 * row[1] + 5 * row[2] + 7 * row[3] + 9 * row[4]
-        total = total * FACTOR + np.uint64(value)
+        total = _blend(total, row[0], row[1], row[2], row[3], row[4])
     return total
 
 
@@ -118,20 +125,23 @@ def assemble(
     `times` are log time and the venue's delay, `values` price and size, `marks` instrument, kind,
     flags and channel.
     """
-    at, delay = times
-    price, size = values
-    instrument, kind, flags, channel = marks
+    times_at, delays = times
+    prices, sizes = values
+    instruments, kinds, flags, channels = marks
     total = np.uint64(0)
-    for start in range(0, len(at), TILE):
-        stop = min(start + TILE, len(at))
-        for i in range(start, stop):
-            words[i, 0] = at[i]
-            words[i, 1] = at[i] - np.int64(delay[i])
-            words[i, 2] = price[i]
-            words[i, 3] = size[i]
-            low = np.int64(instrument[i]) | np.int64(kind[i]) << 16 | np.int64(flags[i]) << 24
-            words[i, 4] = low | np.int64(channel[i]) << 32
-        total = mixed(total, words[start:stop])
+    for i in range(len(times_at)):
+        at = times_at[i]
+        venue = at - np.int64(delays[i])
+        price = np.int64(prices[i])
+        size = np.int64(sizes[i])
+        rest = np.int64(instruments[i]) | np.int64(kinds[i]) << 16
+        rest |= np.int64(flags[i]) << 24 | np.int64(channels[i]) << 32
+        words[i, 0] = at
+        words[i, 1] = venue
+        words[i, 2] = price
+        words[i, 3] = size
+        words[i, 4] = rest
+        total = _blend(total, at, venue, price, size, rest)
     return total
 
 
@@ -317,3 +327,25 @@ def emit(
         turn_ends = i + 1 == len(facts) or facts[i + 1].turn != fact.turn
         out[end].flags = EVENT | (TURN if turn_ends else 0) | (QUOTE_LEADS if ruling.leads else 0)
         place = end + 1
+
+
+def frozen(columns: "Iterable[Column]") -> list[Column]:
+    """Columns marked as read-only, whoever made them: the compiler takes that for another type."""
+    kept = list(columns)
+    for column in kept:
+        column.flags.writeable = False
+    return kept
+
+
+def warm() -> None:
+    """Compile the loops, or load them from the cache."""
+    rows, words = np.zeros(0, ROW), np.zeros((0, WORDS), np.int64)
+    none = np.zeros(0, np.int64)
+    for form in (NARROW, WIDE):
+        columns = frozen(np.zeros(0, kind) for kind in form)
+        assemble(words, tuple(columns[:2]), tuple(columns[2:4]), tuple(columns[4:]))
+    mixed(np.uint64(0), words)
+    survey(rows, np.zeros(SURVEY_FIELDS, np.int64), np.zeros(KINDS, np.int64), none)
+    facts, rulings = np.zeros(0, FACT), np.zeros(0, RULING)
+    judge(facts, 0, np.zeros(0, STANDING), rulings)
+    emit(facts, rulings, (0, 0), (none, none), rows)

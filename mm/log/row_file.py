@@ -21,17 +21,13 @@ import pyarrow as pa
 
 from mm.errors import BadInput, LogDamaged
 from mm.log import row_tables
-from mm.log.kernels import Ints, assemble
+from mm.log.kernels import NARROW, WIDE, WORDS, Ints, assemble, frozen
 from mm.log.row_tables import REMEDY, Header, Tables
 from mm.log.rows import ROW, Rows
 
 BATCH: Final = 65_536
 COLUMNS: Final = ("at", "delay", "price", "size", "instrument", "kind", "flags", "channel")
-NARROW: Final = tuple(map(np.dtype, ("<i8", "<u4", "<i4", "<i4", "<u2", "u1", "u1", "u1")))
-WIDE: Final = tuple(map(np.dtype, ("<i8", "<i8", "<i8", "<i8", "<u2", "u1", "u1", "<u4")))
-"""The two forms that are compiled; a file may have some columns of either."""
 _TYPES: Final = {pa.from_numpy_dtype(kind): kind for kind in NARROW + WIDE}
-WORDS: Final = ROW.itemsize // 8
 
 Columns = list[npt.NDArray[Any]]
 _UNREADABLE: Final = (pa.ArrowException, OSError, ValueError)
@@ -145,12 +141,10 @@ class RowFile:
 def _assembled(rows: Rows, columns: Columns) -> Any:
     """Fill `rows`; one of two compiled forms does it."""
     narrow = all(column.dtype == kind for column, kind in zip(columns, NARROW, strict=True))
-    typed = [
-        column.astype(kind, copy=False)
-        for column, kind in zip(columns, NARROW if narrow else WIDE, strict=True)
-    ]
-    for column in typed:
-        column.flags.writeable = False  # The compiler takes it for another type.
+    form = NARROW if narrow else WIDE
+    typed = frozen(
+        column.astype(kind, copy=False) for column, kind in zip(columns, form, strict=True)
+    )
     return assemble(words_of(rows), tuple(typed[:2]), tuple(typed[2:4]), tuple(typed[4:]))
 
 

@@ -19,8 +19,8 @@ from mm.errors import BadInput
 from mm.events.units import Nanos
 from mm.log import files, kernels, row_tables
 from mm.log.columns import Ints
-from mm.log.kernels import KINDS, SURVEY_FIELDS, mixed, survey
-from mm.log.row_file import BATCH, COLUMNS, NARROW, WIDE, RowFile, words_of
+from mm.log.kernels import KINDS, NARROW, SURVEY_FIELDS, WIDE, mixed, survey
+from mm.log.row_file import BATCH, COLUMNS, RowFile, words_of
 from mm.log.row_tables import Header, Tables
 from mm.log.rows import ROW, Kind, Rows
 
@@ -133,8 +133,8 @@ def _encode(rows: BinaryIO, draft: Path, surveyed: _Survey, source: str) -> None
 
 def _spooled(rows: BinaryIO) -> Iterator[Rows]:
     rows.seek(0)
-    while content := rows.read(BATCH * ROW.itemsize):
-        yield np.frombuffer(content, ROW)
+    while len(batch := np.fromfile(rows, ROW, BATCH)):
+        yield batch
 
 
 def _types(state: Ints) -> list[np.dtype[Any]]:

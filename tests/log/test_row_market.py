@@ -242,6 +242,20 @@ def test_a_snapshot_in_parts_may_stand_in_several_spans() -> None:
     assert rows["flags"].tolist() == [3, 3, *[0] * 7, 3]
 
 
+def test_a_change_between_two_parts_breaks_the_snapshot() -> None:
+    """It would not be in the snapshot; a quote or a gap in the numbering is told apart from it."""
+    one, two = (build.snapshot((100, 1), (110, 1), 5, part, 2) for part in (1, 2))
+    later = msgspec.structs.replace(two, sequence=6)
+    for between, after, ruled in (
+        (build.delta((), ()), two, Kind.LOST),
+        (build.quote(100, 101), two, Kind.SETTLED),
+        (build.printed(100, 1), later, Kind.LOST),
+    ):
+        log = log_of([(1, [one, between, after])])
+        assert rows_in(log)["kind"][-1] == ruled
+        assert_same_books(log, market_in(log, 1))
+
+
 def test_a_quote_may_lead_the_depth() -> None:
     """A newer quote stays over depth that settles; an older one is a note."""
     quote = msgspec.structs.replace(build.quote(100, 101), sequence=5)

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from mm.apps.cli.output import emit_json, err
+from mm.log.kernels import warm as warm_rows
 from mm.projections.kernels import warm
 
 app = typer.Typer(add_completion=False)
@@ -25,6 +26,7 @@ def compile_kernels(
         err.print("compiling kernels …")
     began = time.monotonic()
     warm()
+    warm_rows()
     seconds = time.monotonic() - began
     if as_json:
         emit_json({"seconds": seconds})
