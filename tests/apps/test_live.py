@@ -45,6 +45,11 @@ def faulty(self, view, memory):
 s.Symmetric.decide = faulty
 """
 STORM: Final = pytest.mark.storm
+DEAF: Final = """
+import signal
+for number in signal.SIGINT, signal.SIGHUP:
+    signal.signal(number, signal.SIG_IGN)
+"""
 SHORT_PATIENCE: Final = "import mm.apps.outage as o; o.PATIENCE_SECONDS = 0.2\n"
 
 
@@ -95,6 +100,21 @@ def test_a_signal_ends_the_session_in_order(number: signal.Signals, tmp_path: Pa
     assert decided([stop], CancelAll)
     assert not decided(read[stop.turn.number :], PlaceOrder)
     assert fire.verified()[0] > 0
+
+
+@STORM
+def test_in_the_background_sigterm_ends_it(tmp_path: Path) -> None:
+    """What a shell, or `nohup`, has it ignore is not meant for it: it trades on."""
+    fire = Fire(tmp_path)
+    with fire.trading("--seconds", 0, code=DEAF + witness.CODE) as process:
+        last = fire.wait(process, lambda seen: bool(seen.acked)).last
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGHUP)
+        fire.wait(process, lambda seen: seen.last > last + 50)
+        process.send_signal(signal.SIGTERM)
+        assert ended(process)[0] == 0
+    fire.checked()
+    assert [each.reason for each in facts(log_of(fire), SessionEnded)] == ["SIGTERM"]
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
