@@ -24,6 +24,7 @@ GROUPS: Final = {
     "events": "a call back on every event, a new order on each thousandth",
     "none": "no strategy",
 }
+"""What a group's work is. What calls back differs: a timestamp, an event or a message each time."""
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,17 @@ def rendered(entries: list[Entry]) -> str:
     for group, rows in zip(groups, tables, strict=True):
         text += [f"\n{GROUPS[group]}", aligned(HEADINGS, widths)]
         text += [aligned(cells, widths) for cells in rows]
-    missing = [each for each in entries if each.reason]
-    text += [f"\nleft out: {each.contestant.name}: {each.reason}" for each in missing]
-    return "\n".join(text)
+    return "\n".join(text + left_out(entries))
+
+
+def left_out(entries: list[Entry]) -> list[str]:
+    """Who did not take part to the end, by reason."""
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.reason:
+            told = f"{entry.contestant.name} ({entry.contestant.group})"
+            names.setdefault(entry.reason, []).append(told)
+    return [f"\nleft out, {reason}:\n  " + "\n  ".join(who) for reason, who in names.items()]
 
 
 def row(entry: Entry, first: Entry) -> tuple[str, ...]:

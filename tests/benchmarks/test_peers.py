@@ -104,7 +104,7 @@ def test_the_table_names_everybody() -> None:
     assert "(8.000-9.000)" in text
     assert "x2.50" in text
     assert f"{other.contestant.name} (rounds differ!)" in text
-    assert f"left out: {absent.contestant.name}: no Python 3.12 here" in text
+    assert f"left out, no Python 3.12 here:\n  {absent.contestant.name} (maker)" in text
     documented = table.document([first, other, absent])
     assert [each["reason"] for each in documented] == [None, None, absent.reason]
     assert [each.get("first_is") for each in documented] == [1, 2.5, None]
