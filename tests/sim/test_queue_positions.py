@@ -159,11 +159,7 @@ def test_a_touch_that_leaves_tells_what_is_ahead() -> None:
 def test_what_may_never_happen(
     story: list[tuple[int, Action]], latency: Latency, queue: str
 ) -> None:
-    """No overfill, no volume from nowhere, never less than nobody ahead, first come first served.
-
-    The venue of `stories` checks itself after every event: what makers got is at most what was
-    printed plus displayed, and what is ahead of our orders at a price never falls with their age.
-    """
+    """No overfill, no volume from nowhere, first come first served; `stories` checks each event."""
     _, told = settled(numbered(story), latency, queue=queue)
     sizes: dict[str, int] = defaultdict(int)
     for _, action in numbered(story):
