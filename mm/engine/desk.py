@@ -65,9 +65,9 @@ class Desk:
     def adopt(self, strategy: Strategy, at: Nanos, *, amend: bool) -> None:
         """Go on with these parameters; if they are other ones, from the strategy's first memory."""
         self.amend = amend
-        if strategy == self.strategy:
+        before, self.strategy = self.strategy, strategy
+        if strategy.rule == before.rule:
             return
-        self.strategy = strategy
         self.wakes = strategy.wakes
         self.memory = strategy.initial()
         self.schedule(at)

@@ -18,7 +18,7 @@ from mm.events.instrument import InstrumentDefined
 from mm.events.units import EXACT, MICROS, MILLIS, SECONDS, Lots, Nanos, to_lots
 from mm.strategy.base import Strategy
 from mm.strategy.fair_value import FairValue
-from mm.strategy.symmetric import Symmetric
+from mm.strategy.symmetric import Symmetric, grid_of
 
 _UNITS: Final = {
     "ns": 1,
@@ -181,6 +181,7 @@ def strategy_of(name: str, settings: StrategySettings, instrument: InstrumentDef
         hedge_above=lots(f"{where}.hedge_above", settings.hedge_above, instrument),
         hedge_slippage_bps=settings.hedge_slippage_bps,
         fair=settings.fair,
+        grid=grid_of(instrument),
     )
 
 

@@ -8,6 +8,7 @@ that books and positions live in dense arrays.
 
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Final
 
 from mm.events.base import Body
@@ -82,3 +83,17 @@ class InstrumentDefined(Body, frozen=True, kw_only=True, gc=False, tag="instrume
         if self.kind is ContractKind.INVERSE:
             return EXACT.divide(worth, self.price(price))
         return EXACT.multiply(worth, self.price(price))
+
+    def bound(self, notional: Decimal) -> tuple[int, int]:
+        """Whole numbers `by` and `least` that stand for a bound on notional.
+
+        A fill is worth at least `notional` just when price * size * by >= least; with inverse
+        contracts, when size * by >= price * least.
+        """
+        worth = Fraction(self.lot_size) * Fraction(self.multiplier)
+        tick = Fraction(self.tick_size)
+        inverse = self.kind is ContractKind.INVERSE
+        ratio = (
+            Fraction(notional) * tick / worth if inverse else Fraction(notional) / (worth * tick)
+        )
+        return ratio.denominator, ratio.numerator

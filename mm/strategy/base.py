@@ -82,6 +82,11 @@ class Strategy(Protocol):
         """What it asks to be woken for."""
         ...
 
+    @property
+    def rule(self) -> Any:
+        """All that its memory depends on; what compares equal to it may go on with that memory."""
+        ...
+
     def initial(self) -> Any:
         """Its memory before it was ever asked: plain, serialisable values."""
         ...

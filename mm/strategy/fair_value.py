@@ -1,17 +1,10 @@
-"""What the instrument is worth now, in fractional ticks, from the touch of its book."""
+"""What the instrument is worth now: the rules by name; their arithmetic is in `rules`."""
 
 from enum import StrEnum
 
-from mm.projections.book import Book
-
 
 class FairValue(StrEnum):
-    """The rules by name."""
+    """Middle of the touch, or the touch weighted by the opposite sizes."""
 
     MID = "mid"
     MICROPRICE = "microprice"
-
-
-def fair_value(rule: FairValue, book: Book) -> float:
-    """The fair value of a two-sided book; the microprice leans to the thinner side's price."""
-    return book.microprice if rule is FairValue.MICROPRICE else book.mid

@@ -8,21 +8,22 @@ anchors them anew. Prices round away from the market, never against us. What a s
 not, all of it filled, take the position past its maximum.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from mm.events.instrument import InstrumentDefined
+from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.session import NoQuoteReason
-from mm.events.units import Lots, Nanos, Side, Ticks, round_price
-from mm.projections.book import Book
+from mm.events.units import Lots, Nanos, Side, Ticks
 from mm.strategy.base import Level, MarketView, Take, Wakes, Wanted, nothing
-from mm.strategy.fair_value import FairValue, fair_value
+from mm.strategy.fair_value import FairValue
+from mm.strategy.rules import HEDGING, NO_ROOM, QUOTING, Anchored, Seen, Terms, anchored, symmetric
 
-BPS: Final = 10_000.0
-APART_MIN: Final = 1e-3
-"""Ticks from the reservation price to a quote: below a float's resolution both sides would meet."""
+REASONS: Final = {
+    QUOTING: NoQuoteReason.QUOTING,
+    NO_ROOM: NoQuoteReason.POSITION_LIMIT,
+    HEDGING: NoQuoteReason.HEDGING,
+}
 
 
 class Anchor(msgspec.Struct, frozen=True, array_like=True):
@@ -31,6 +32,23 @@ class Anchor(msgspec.Struct, frozen=True, array_like=True):
     fair: float = 0.0
     at: Nanos = Nanos(0)
     net: Lots = Lots(0)
+
+
+class Grid(msgspec.Struct, frozen=True, array_like=True):
+    """What the venue takes: least size and step in lots, least notional as `bound` has it."""
+
+    size_min: Lots = Lots(1)
+    size_step: Lots = Lots(1)
+    inverse: bool = False
+    by: int = 1
+    least: int = 0
+
+
+def grid_of(instrument: InstrumentDefined) -> Grid:
+    """The grid of an instrument."""
+    by, least = instrument.bound(instrument.notional_min)
+    inverse = instrument.kind is ContractKind.INVERSE
+    return Grid(instrument.size_min, instrument.size_step, inverse, by, least)
 
 
 class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +67,28 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
     hedge_above: Lots = Lots(0)
     hedge_slippage_bps: float = 5.0
     fair: FairValue = FairValue.MID
+    grid: Grid = Grid()
 
     @property
     def wakes(self) -> Wakes:
         """A refresh timer, a drift of the mid, and whatever happens to own orders."""
         return Wakes(timer=self.refresh, mid_moved_bps=self.drift_bps, own_orders=True)
+
+    @property
+    def rule(self) -> "Symmetric":
+        """The parameters: another grid moves no anchor."""
+        return msgspec.structs.replace(self, grid=Grid())
+
+    @property
+    def terms(self) -> Terms:
+        """The parameters in the order that the rule has them."""
+        grid, micro = self.grid, self.fair is FairValue.MICROPRICE
+        sizes = (self.order_size, self.position_max, self.levels, self.age_max, self.hedge_above)
+        venue = (grid.size_min, grid.size_step, int(grid.inverse), grid.by, grid.least)
+        spreads = (self.half_spread_bps, self.level_spacing_bps, self.skew_bps)
+        return Terms(
+            (*sizes, int(micro), *venue), (*spreads, self.drift_bps, self.hedge_slippage_bps)
+        )
 
     def initial(self) -> Anchor:
         """No anchor yet."""
@@ -64,38 +99,22 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
         reason = self._unquotable(view)
         if reason is not None:
             return nothing(reason), Anchor()
-        anchor = self._anchor(view, memory)
-        take = self._hedge(view)
-        bids, bid_reason = self._quoted(Side.BUY, anchor, view, take)
-        asks, ask_reason = self._quoted(Side.SELL, anchor, view, take)
+        book, terms = view.book, self.terms
+        seen = Seen(view.at, book.bid, book.bid_size, book.ask, book.ask_size, view.position.net)
+        before = Anchored(memory.fair, memory.at, memory.net)
+        anchor = anchored(*terms, seen, before)
+        bids, asks = [0] * (2 * self.levels), [0] * (2 * self.levels)
+        sides = symmetric(*terms, seen, anchor, bids, asks)
         wanted = Wanted(
-            bids=bids, asks=asks, bid_reason=bid_reason, ask_reason=ask_reason, take=take
+            bids=_levels(bids, sides.bids),
+            asks=_levels(asks, sides.asks),
+            bid_reason=REASONS[sides.bid_reason],
+            ask_reason=REASONS[sides.ask_reason],
+            take=_take(sides.take_sign, sides.take_price, sides.take_size),
         )
-        return wanted, anchor
-
-    def _quoted(
-        self, side: Side, anchor: Anchor, view: MarketView, take: Take | None
-    ) -> tuple[tuple[Level, ...], NoQuoteReason]:
-        """A side rests unless there is no room for it, or it would add to what a hedge takes."""
-        room = self.position_max - side * view.position.net
-        meant = self._side(side, anchor, view)
-        fitting = tuple(self._fitting(meant, room, view.instrument))
-        if room <= 0 or len(fitting) < min(1, len(meant)):
-            return (), NoQuoteReason.POSITION_LIMIT
-        if take is not None and take.side is side.other:
-            return (), NoQuoteReason.HEDGING
-        return fitting, NoQuoteReason.QUOTING
-
-    def _fitting(
-        self, levels: tuple[Level, ...], room: int, instrument: InstrumentDefined
-    ) -> Iterator[Level]:
-        """As much as the room takes, nearest level first, the last one smaller if need be."""
-        for level in levels:
-            size = Lots(min(level.size, room // instrument.size_step * instrument.size_step))
-            if size < level.size and not _is_placeable(instrument, level.price, size):
-                return
-            yield Level(level.price, size)
-            room -= size
+        if anchor is before:
+            return wanted, memory
+        return wanted, Anchor(anchor.fair, Nanos(anchor.at), Lots(anchor.net))
 
     def _unquotable(self, view: MarketView) -> NoQuoteReason | None:
         book = view.book
@@ -109,53 +128,10 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
             return NoQuoteReason.STALE_BOOK
         return None
 
-    def _anchor(self, view: MarketView, memory: Anchor) -> Anchor:
-        fair = fair_value(self.fair, view.book)
-        held = (
-            memory.fair > 0.0
-            and memory.net == view.position.net
-            and view.at - memory.at < self.age_max
-            and abs(fair - memory.fair) < self.drift_bps * memory.fair / BPS
-        )
-        return memory if held else Anchor(fair, view.at, view.position.net)
 
-    def reservation(self, anchor: Anchor) -> float:
-        """Fair value shifted against the position, in fractional ticks."""
-        share = anchor.net / self.position_max
-        return anchor.fair * (1.0 - self.skew_bps * share / BPS)
-
-    def _side(self, side: Side, anchor: Anchor, view: MarketView) -> tuple[Level, ...]:
-        levels: list[Level] = []
-        for level in range(self.levels):
-            distance = self.half_spread_bps + level * self.level_spacing_bps
-            apart = max(distance * anchor.fair / BPS, APART_MIN)
-            exact = self.reservation(anchor) - side * apart
-            price = passive(side, round_price(side, exact), view.book)
-            if levels and (levels[-1].price - price) * side <= 0:
-                price = Ticks(levels[-1].price - side)  # Levels never share a price.
-            levels.append(Level(price, self.order_size))
-        return tuple(level for level in levels if level.price > 0)
-
-    def _hedge(self, view: MarketView) -> Take | None:
-        """Beyond the threshold, an immediate trade back to half of it, no worse than slippage."""
-        if not self.hedge_above or abs(view.position.net) <= self.hedge_above:
-            return None
-        side = Side.SELL if view.position.net > 0 else Side.BUY
-        touch = view.book.bid if side is Side.SELL else view.book.ask
-        worst = touch * (1.0 + side * self.hedge_slippage_bps / BPS)
-        excess = Lots(abs(view.position.net) - self.hedge_above // 2)
-        return Take(side, round_price(side, worst), excess)
+def _levels(flat: list[int], count: int) -> tuple[Level, ...]:
+    return tuple(Level(Ticks(flat[2 * i]), Lots(flat[2 * i + 1])) for i in range(count))
 
 
-def _is_placeable(instrument: InstrumentDefined, price: Ticks, size: Lots) -> bool:
-    """Whether the venue takes an order as small as this."""
-    if size < max(1, instrument.size_min):
-        return False
-    return instrument.notional(price, size) >= instrument.notional_min
-
-
-def passive(side: Side, price: Ticks, book: Book) -> Ticks:
-    """The price, moved back until it no longer crosses the touch."""
-    if side is Side.BUY:
-        return Ticks(min(price, book.ask - 1))
-    return Ticks(max(price, book.bid + 1))
+def _take(sign: int, price: int, size: int) -> Take | None:
+    return Take(Side(sign), Ticks(price), Lots(size)) if sign else None

@@ -423,6 +423,11 @@ class Faulty(msgspec.Struct, frozen=True):
         """As the strategy inside."""
         return self.inner.wakes
 
+    @property
+    def rule(self) -> Any:
+        """As the strategy inside."""
+        return self.inner.rule
+
     def initial(self) -> Any:
         """As the strategy inside."""
         return self.inner.initial()

@@ -136,6 +136,11 @@ class Probe(msgspec.Struct, frozen=True):
     wants: Wanted = nothing(NoQuoteReason.WARMING_UP)
     seen: list[MarketView] = []
 
+    @property
+    def rule(self) -> object:
+        """All of it."""
+        return self
+
     def initial(self) -> int:
         """It counts how often it was asked."""
         return 0
@@ -151,6 +156,11 @@ class Broken(msgspec.Struct, frozen=True):
 
     error: type[Exception]
     wakes: Wakes = Wakes()
+
+    @property
+    def rule(self) -> object:
+        """All of it."""
+        return self
 
     def initial(self) -> None:
         """It remembers nothing."""

@@ -15,8 +15,9 @@ from mm.events.units import MILLIS, SECONDS, Lots, Nanos, Side, Ticks
 from mm.events.vocabulary import Event
 from mm.projections.position import Position
 from mm.strategy.base import Level, MarketView, Take, Wakes, Wanted
-from mm.strategy.fair_value import FairValue, fair_value
-from mm.strategy.symmetric import Anchor, Symmetric
+from mm.strategy.fair_value import FairValue
+from mm.strategy.rules import Anchored, Seen, fair_value, reservation
+from mm.strategy.symmetric import Anchor, Symmetric, grid_of
 from tests.build import BTC, BUY, SELL, START, gapped, instrument, quote, snapshot
 from tests.build import given as folded
 
@@ -49,8 +50,15 @@ def sized(seen: MarketView, **least: Any) -> MarketView:
 
 
 def decided(strategy: Symmetric, seen: MarketView) -> Wanted:
-    """What it wants, asked for the first time."""
-    return strategy.decide(seen, strategy.initial())[0]
+    """What it wants, asked for the first time, as the instrument of the view allows it."""
+    fitted = msgspec.structs.replace(strategy, grid=grid_of(seen.instrument))
+    return fitted.decide(seen, strategy.initial())[0]
+
+
+def numbers(seen: MarketView) -> Seen:
+    """The same view as a rule gets it."""
+    book = seen.book
+    return Seen(seen.at, book.bid, book.bid_size, book.ask, book.ask_size, seen.position.net)
 
 
 def prices(levels: tuple[Level, ...]) -> Prices:
@@ -121,13 +129,15 @@ def test_prices_round_away_from_the_market(
 ) -> None:
     """A bid is never above what was meant, an ask never below."""
     seen = view(touch, net=net)
-    anchor = Anchor(fair_value(strategy.fair, seen.book), START, Lots(net))
+    worth = fair_value(strategy.fair is FairValue.MICROPRICE, numbers(seen))
+    anchor = Anchored(worth, START, net)
+    middle = reservation(*strategy.terms, anchor)
     wanted = decided(strategy, seen)
     apart = strategy.half_spread_bps * anchor.fair / 10_000
     for bid in wanted.bids[:1]:
-        assert bid.price <= strategy.reservation(anchor) - apart
+        assert bid.price <= middle - apart
     for ask in wanted.asks[:1]:
-        assert ask.price >= strategy.reservation(anchor) + apart
+        assert ask.price >= middle + apart
 
 
 @given(makers, touches, nets)
@@ -230,9 +240,9 @@ def test_quotes_by_hand() -> None:
 
 def test_fair_value_is_the_middle_or_leans_to_the_thinner_side() -> None:
     """Three quarters of the size on the bid pull the microprice up."""
-    book = view(quote(100, 104, bid_size=3, ask_size=1)).book
-    assert fair_value(FairValue.MID, book) == 102
-    assert fair_value(FairValue.MICROPRICE, book) == 103
+    seen = numbers(view(quote(100, 104, bid_size=3, ask_size=1)))
+    assert fair_value(0, seen) == 102
+    assert fair_value(1, seen) == 103
 
 
 def test_a_quote_never_crosses_the_touch() -> None:
