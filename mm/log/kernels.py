@@ -26,17 +26,8 @@ WIDE: Final = tuple(map(np.dtype, ("<i8", "<i8", "<i8", "<i8", "<u2", "u1", "u1"
 WORDS: Final = ROW.itemsize // 8
 FACT: Final = np.dtype(
     [
-        ("seq", "<i8"),
-        ("turn", "<i8"),
-        ("at", "<i8"),
-        ("venue", "<i8"),
-        ("sequence", "<i8"),
-        ("part", "<i8"),
-        ("parts", "<i8"),
-        ("a", "<i8"),
-        ("b", "<i8"),
-        ("c", "<i8"),
-        ("d", "<i8"),
+        *((name, "<i8") for name in ("seq", "turn", "at", "venue", "sequence", "part", "parts")),
+        *((name, "<i8") for name in ("a", "b", "c", "d")),
         ("instrument", "<u2"),
         ("kind", "u1"),
         ("pad", "u1"),
