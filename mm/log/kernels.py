@@ -274,8 +274,8 @@ def _put(row: Any, fact: Any, kind: int, price: int, size: int) -> None:
 @njit(cache=True)
 def _put_levels(out: Rows, stop: int, fact: Any, stamp: Any, prices: Ints, sizes: Ints) -> int:
     """The levels of one event, so that they end before `stop`; returns where they begin."""
-    place = stop - (fact.b - fact.a + fact.d - fact.c)
-    start = place
+    start: int = stop - (fact.b - fact.a + fact.d - fact.c)
+    place = start
     for i in range(fact.a, fact.b):
         _put(out[place], stamp, BID, prices[i], sizes[i])
         place += 1

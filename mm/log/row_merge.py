@@ -89,7 +89,8 @@ class MergedRows:
         for block in self._files[number].blocks(rows):
             block["instrument"] += instruments
             for kind, offset in moved:
-                block["price"][block["kind"] == kind] += offset
+                if offset:
+                    block["price"][block["kind"] == kind] += offset
             yield block
 
 
@@ -108,7 +109,10 @@ def _lay(tables: Tables, more: Tables) -> None:
 
 def _in_order(parts: Sequence[Rows]) -> Rows:
     """Parts that are each in order as one that is; of equal times the earlier part's come first."""
-    words: Ints = np.concatenate([words_of(part) for part in parts])
+    told = [part for part in parts if len(part)]
+    if len(told) == 1:
+        return told[0]
+    words: Ints = np.concatenate([words_of(part) for part in told])
     order: Any = np.argsort(words[:, 0], kind="stable")
     rows: Rows = words[order].reshape(-1).view(ROW)
     return rows
