@@ -37,6 +37,7 @@ from mm.sim.world import (
     responses,
     slots,
 )
+from mm.strategy.rules import worth
 
 
 @njit(cache=True)
@@ -61,9 +62,7 @@ def fits(m: int, ins: int, price: int, size: int) -> bool:
         return False
     if price < max(1, rules.price_min) or (rules.price_max and price > rules.price_max):
         return False
-    if rules.inverse:
-        return size * rules.by >= price * rules.notional_min
-    return price * size >= rules.notional_min
+    return worth(rules.inverse, rules.least_by, rules.least, price, size)
 
 
 @njit(cache=True)

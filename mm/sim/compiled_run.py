@@ -19,7 +19,7 @@ from mm.sim.world import (
     DESK,
     FAR_AWAY,
     INSTRUMENT,
-    LEVELS_MAX,
+    INTEGERS,
     MARKET,
     MESSAGE,
     NUMBERS,
@@ -30,6 +30,7 @@ from mm.sim.world import (
     SLOTS,
     TABLE,
     TAKEN_MAX,
+    WANTED_WIDTH,
     WIRE,
 )
 
@@ -46,8 +47,9 @@ class Memory:
         self.markets = np.zeros(books, MARKET)
         self.instruments = np.zeros(instruments, INSTRUMENT)
         self.desks = np.zeros(desks, DESK)
-        self.numbers = np.zeros((desks, NUMBERS))
-        self.wanted = np.zeros((desks, 2, 2 * LEVELS_MAX), np.int64)
+        self.real = np.zeros((desks, NUMBERS))
+        self.integers = np.zeros((desks, NUMBERS), np.int64)
+        self.wanted = np.zeros((4 * desks, WANTED_WIDTH), np.int64)
         self.slots = np.zeros(SLOTS, SLOT)
         self.free = np.arange(SLOTS - 1, -1, -1, dtype=np.int64)
         self.live = np.zeros((desks, SLOTS), np.int64)
@@ -75,10 +77,11 @@ class Memory:
     def refresh(self) -> None:
         """Write the addresses down again, after an array was replaced."""
         arrays: list[Any] = [*self.ladder, self.markets, self.instruments, self.desks]
-        arrays += [self.numbers, self.wanted, self.slots, self.free, self.live, self.queues]
+        arrays += [self.real, self.wanted, self.slots, self.free, self.live, self.queues]
         arrays += [self.queued, self.commands, self.responses, self.sent, self.taken, self.clock]
         arrays += [self.orders, self.fills, self.points, self.rows]
         self.addresses[SELF] = self.address
+        self.addresses[INTEGERS] = self.integers.ctypes.data
         self.addresses[: len(arrays)] = [array.ctypes.data for array in arrays]
         counted = [self.markets, self.instruments, self.desks, self.rows]
         counted += [self.orders, self.fills, self.points]

@@ -6,6 +6,7 @@ The rules are those of `engine.risk`, over integers; cancels are never refused, 
 from mm.projections.compiled import njit
 from mm.sim.venue import usable
 from mm.sim.world import SENT_MAX, desk_count, desks, instruments, live, markets, sent, slots
+from mm.strategy.rules import worth
 
 SECOND = 1_000_000_000
 BPS = 10_000
@@ -71,16 +72,7 @@ def on_grid(m: int, ins: int, price: int, size: int) -> bool:
         return False
     if size < rules.size_min or 0 < rules.size_max < size or size % rules.size_step:
         return False
-    return worth(m, ins, price, size)
-
-
-@njit(cache=True)
-def worth(m: int, ins: int, price: int, size: int) -> bool:
-    """Whether the notional reaches the venue's least."""
-    rules = instruments(m)[ins]
-    if rules.inverse:
-        return size * rules.by >= price * rules.notional_min
-    return price * size >= rules.notional_min
+    return worth(rules.inverse, rules.least_by, rules.least, price, size)
 
 
 @njit(cache=True)
@@ -88,5 +80,5 @@ def affordable(m: int, ins: int, price: int, size: int) -> bool:
     """Whether the notional keeps within our own limit."""
     rules = instruments(m)[ins]
     if rules.inverse:
-        return size * rules.by <= price * rules.notional_max
-    return price * size <= rules.notional_max
+        return size * rules.most_by <= price * rules.most
+    return price * size * rules.most_by <= rules.most

@@ -131,7 +131,9 @@ def quote(m: int, d: int, at: int) -> None:
         withdraw(m, d, at, side)
     for side in range(2):
         settled &= supply(m, d, at, side)
-    desk.settled = settled
+    if desk.take_sign:
+        take_now(m, d, at)
+    desk.settled = settled and not desk.take_sign
 
 
 @njit(cache=True)
@@ -173,7 +175,7 @@ def withdraw(m: int, d: int, at: int, side: int) -> None:
 def first_for(m: int, d: int, side: int, level: int, slot: int) -> bool:
     """Whether an order is the first that serves a level; levels never share a price."""
     sign = 1 - 2 * side
-    price, size = wanted(m)[2 * d + side, 2 * level], wanted(m)[2 * d + side, 2 * level + 1]
+    price, size = wanted(m)[4 * d + side, 2 * level], wanted(m)[4 * d + side, 2 * level + 1]
     for i in range(desks(m)[d].live):
         if keeps(m, live(m)[d, i], price, size, sign):
             return live(m)[d, i] == slot
@@ -187,7 +189,7 @@ def supply(m: int, d: int, at: int, side: int) -> bool:
     sign, count = 1 - 2 * side, desk.bids if side == 0 else desk.asks
     whole = True
     for level in range(count):
-        price, size = wanted(m)[2 * d + side, 2 * level], wanted(m)[2 * d + side, 2 * level + 1]
+        price, size = wanted(m)[4 * d + side, 2 * level], wanted(m)[4 * d + side, 2 * level + 1]
         there = False
         for i in range(desk.live):
             if keeps(m, live(m)[d, i], price, size, sign):
@@ -202,6 +204,26 @@ def supply(m: int, d: int, at: int, side: int) -> bool:
             clocks(m)[0].refused += 1
             whole = False
     return whole
+
+
+@njit(cache=True)
+def take_now(m: int, d: int, at: int) -> None:
+    """Trade at once: one at a time, and none while a quote of our own stands in its way."""
+    desk = desks(m)[d]
+    sign, price, rules = desk.take_sign, desk.take_price, instruments(m)[desk.instrument]
+    for i in range(desk.live):
+        order = slots(m)[live(m)[d, i]]
+        if order.tif != GTC or (order.sign == -sign and (price - order.price) * sign >= 0):
+            return
+    size = min(desk.take_size, rules.order_size_max)
+    if rules.size_max:
+        size = min(size, rules.size_max)
+    size -= size % rules.size_step
+    if allowed(m, desk.instrument, at, sign, price, size):
+        count_sent(m, desk.instrument, at)
+        place_order(m, d, at, sign, 0, price, size, IOC)
+    else:
+        clocks(m)[0].refused += 1
 
 
 @njit(cache=True)

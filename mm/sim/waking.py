@@ -3,6 +3,8 @@
 Wakes are latched while rows are played and answered at the turn's end, as in `engine.desk`.
 """
 
+from typing import Any
+
 from mm.projections.compiled import njit
 from mm.sim.trader import quote
 from mm.sim.venue import usable
@@ -13,12 +15,22 @@ from mm.sim.world import (
     count_of,
     desk_count,
     desks,
+    integers,
     markets,
-    numbers,
     points,
+    real,
     wanted,
 )
-from mm.strategy.rules import PEGGED, pegged
+from mm.strategy.rules import (
+    PEGGED,
+    PYTHON,
+    Anchored,
+    Seen,
+    Sides,
+    anchored,
+    pegged,
+    symmetric,
+)
 
 ASK, DONE = 1, 3
 """Whether Python has to be asked, or all desks were."""
@@ -92,9 +104,8 @@ def decide(m: int, at: int) -> int:
     """Ask every desk that is awake, in order; returns ASK where Python has to."""
     clock = clocks(m)[0]
     while clock.desk < desk_count(m):
-        desk = desks(m)[clock.desk]
-        if desk.awake:
-            if desk.rule == 0:
+        if desks(m)[clock.desk].awake:
+            if desks(m)[clock.desk].rule == PYTHON:
                 return ASK
             ask_rule(m, clock.desk, at)
         clock.desk += 1
@@ -114,22 +125,44 @@ def asked(m: int, d: int) -> None:
 
 @njit(cache=True)
 def ask_rule(m: int, d: int, at: int) -> None:
-    """A compiled rule says what it wants; nothing is done about what already rests."""
+    """A compiled rule says what it wants; for the same again, nothing is done."""
     desk = desks(m)[d]
-    market = markets(m)[desk.instrument]
-    bids, asks = wanted(m)[2 * d], wanted(m)[2 * d + 1]
-    b0, b1, a0, a1 = bids[0], desk.bids, asks[0], desk.asks
-    if unquotable(m, desk.instrument):
-        desk.bids, desk.asks = 0, 0
-    elif desk.rule == PEGGED:
-        desk.bids, desk.asks = pegged(numbers(m)[d], market.bid, market.ask, desk.net, bids, asks)
+    bids, asks = wanted(m)[4 * d + 2], wanted(m)[4 * d + 3]
+    sides = ruled(m, d, at, bids, asks)
     asked(m, d)
-    if (
-        desk.settled
-        and desk.bids == b1
-        and desk.asks == a1
-        and (not b1 or bids[0] == b0)
-        and (not a1 or asks[0] == a0)
-    ):
-        return
-    quote(m, d, at)
+    desk.take_sign = sides.take_sign
+    desk.take_price, desk.take_size = sides.take_price, sides.take_size
+    same = renewed(m, d, 0, desk.bids, sides.bids) & renewed(m, d, 1, desk.asks, sides.asks)
+    desk.bids, desk.asks = sides.bids, sides.asks
+    if not (same and desk.settled and not sides.take_sign):
+        quote(m, d, at)
+
+
+@njit(cache=True)
+def ruled(m: int, d: int, at: int, bids: Any, asks: Any) -> Sides:
+    """What the desk's rule makes of the market and of its own memory."""
+    desk = desks(m)[d]
+    market, whole, floats = markets(m)[desk.instrument], integers(m)[d], real(m)[d]
+    old = desk.book_age_max and at - market.updated > desk.book_age_max
+    if clocks(m)[0].stopping or old or unquotable(m, desk.instrument):
+        desk.fair, desk.anchored, desk.anchor_net = 0.0, 0, 0
+        return Sides(0, 0, 0, 0, 0, 0, 0)
+    seen = Seen(at, market.bid, market.bid_size, market.ask, market.ask_size, desk.net)
+    if desk.rule == PEGGED:
+        return pegged(whole, floats, seen, bids, asks)
+    before = Anchored(desk.fair, desk.anchored, desk.anchor_net)
+    anchor = anchored(whole, floats, seen, before)
+    desk.fair, desk.anchored, desk.anchor_net = anchor.fair, anchor.at, anchor.net
+    return symmetric(whole, floats, seen, anchor, bids, asks)
+
+
+@njit(cache=True)
+def renewed(m: int, d: int, side: int, before: int, now: int) -> bool:
+    """Whether a side is wanted as before; the new one stands in its place."""
+    same = before == now
+    for i in range(2 * now):
+        level = wanted(m)[4 * d + 2 + side, i]
+        if wanted(m)[4 * d + side, i] != level:
+            wanted(m)[4 * d + side, i] = level
+            same = False
+    return same

@@ -51,10 +51,11 @@ INSTRUMENT: Final = np.dtype(
         ("size_max", "<i8"),  # 0: any.
         ("size_step", "<i8"),
         ("inverse", "<i8"),
-        # Notional bounds as integers: price * size, or size * by against price * bound if inverse.
-        ("by", "<i8"),
-        ("notional_min", "<i8"),
-        ("notional_max", "<i8"),
+        # Bounds on notional as `InstrumentDefined.bound` has them.
+        ("least_by", "<i8"),
+        ("least", "<i8"),
+        ("most_by", "<i8"),
+        ("most", "<i8"),
         ("order_size_max", "<i8"),
         ("position_max", "<i8"),
         ("open_orders_max", "<i8"),
@@ -93,6 +94,10 @@ DESK: Final = np.dtype(
         ("own_orders", "u1"),
         ("awake", "u1"),
         ("pad", "<u4"),
+        ("book_age_max", "<i8"),  # 0: a book may be as old as it is.
+        ("take_sign", "<i8"),
+        ("take_price", "<i8"),
+        ("take_size", "<i8"),
         ("fair", "<f8"),
         ("anchored", "<i8"),
         ("anchor_net", "<i8"),
@@ -173,7 +178,8 @@ CLOCK: Final = np.dtype(
 
 BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS = 32, 33, 34, 35, 36, 37, 38
 """Where the table of addresses tells how many there are of each."""
-SELF: Final = 24
+SELF, INTEGERS = 24, 25
+"""Where it tells its own address, and where the integers of rules are."""
 TABLE: Final = 64
 
 
@@ -220,14 +226,20 @@ def desks(m: int) -> Any:
 
 
 @njit(cache=True)
-def numbers(m: int) -> Any:
-    """The parameters of compiled rules."""
+def real(m: int) -> Any:
+    """The parameters of compiled rules that are floats."""
     return laid(m, 8, np.float64, NUMBERS)
 
 
 @njit(cache=True)
+def integers(m: int) -> Any:
+    """The parameters of compiled rules that are integers."""
+    return laid(m, INTEGERS, np.int64, NUMBERS)
+
+
+@njit(cache=True)
 def wanted(m: int) -> Any:
-    """Two rows for each desk, bids and asks: price, size, price, size …, nearest first."""
+    """By desk, bids and asks as price, size …, nearest first, and two rows to write new ones."""
     return laid(m, 9, np.int64, WANTED_WIDTH)
 
 
