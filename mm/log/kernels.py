@@ -320,6 +320,36 @@ def emit(
         place = end + 1
 
 
+@njit(cache=True)
+def interleave(words: Ints, bounds: Ints, offsets: Ints, venue: int, out: Ints) -> int:
+    """Merge rows that are in order between `bounds`, ties in that order; returns the venue's time.
+
+    `offsets` has a line for each: what is added to places of instruments, revisions, marks, rates.
+    """
+    heads = bounds[:-1].copy()
+    for place in range(len(words)):
+        first = NOTHING
+        for k in range(len(heads)):
+            if heads[k] < bounds[k + 1] and (
+                first == NOTHING or words[heads[k], 0] < words[heads[first], 0]
+            ):
+                first = k
+        row = words[heads[first]]
+        heads[first] += 1
+        price, kind = row[2], (row[4] >> 16) & 0xFF
+        if kind == DEFINED:
+            price += offsets[first, 1]
+        elif kind == MARK:
+            price += offsets[first, 2]
+        elif kind == FUNDING:
+            price += offsets[first, 3]
+        venue = max(venue, row[1])
+        out[place, 0], out[place, 1] = row[0], venue
+        out[place, 2], out[place, 3] = price, row[3]
+        out[place, 4] = row[4] + offsets[first, 0]  # Instruments are the lowest bits.
+    return venue
+
+
 def frozen(columns: "Iterable[Column]") -> list[Column]:
     """Columns marked as read-only, whoever made them: the compiler takes that for another type."""
     kept = list(columns)
@@ -337,6 +367,8 @@ def warm() -> None:
         assemble(words, tuple(columns[:2]), tuple(columns[2:4]), tuple(columns[4:]))
     mixed(np.uint64(0), words)
     survey(rows, np.zeros(SURVEY_FIELDS, np.int64), np.zeros(KINDS, np.int64), none)
+    bounds, offsets = np.zeros(2, np.int64), np.zeros((1, 5), np.int64)
+    interleave(words, bounds, offsets, 0, words)
     facts, rulings = np.zeros(0, FACT), np.zeros(0, RULING)
     judge(facts, 0, np.zeros(0, STANDING), rulings)
     emit(facts, rulings, (0, 0), (none, none), rows)

@@ -6,16 +6,16 @@ first. Times at the venue are made to run forward over all files, as within one.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from mm.errors import BadInput
 from mm.events.units import Nanos
-from mm.log.columns import Ints
+from mm.log.kernels import interleave
 from mm.log.row_file import BATCH, RowFile, words_of
 from mm.log.row_tables import Channel, Tables
-from mm.log.rows import ROW, Kind, Rows
+from mm.log.rows import ROW, Rows
 
 INSTRUMENTS_MAX: Final = 1 << 16
 
@@ -52,46 +52,32 @@ class MergedRows:
     def blocks(self, rows: int = BATCH) -> Iterator[Rows]:
         """The rows in order, at most `rows` at a time; memory is bounded by one block a file."""
         venue = 0
-        for run in self._runs(rows):
-            run["venue"] = np.maximum.accumulate(np.maximum(run["venue"], venue))
-            venue = int(run["venue"][-1])
+        for parts in self._runs(rows):
+            words = np.concatenate([words_of(part) for part in parts.values()])
+            bounds = np.cumsum([0, *map(len, parts.values())])
+            run = np.empty(len(words), ROW)
+            offsets = np.array([self._offsets[number] for number in parts])
+            venue = int(interleave(words, bounds, offsets, venue, words_of(run)))
             for start in range(0, len(run), rows):
                 yield run[start : start + rows]
 
-    def _runs(self, rows: int) -> Iterator[Rows]:
-        """Rows in order, as many at once as are sure to come next."""
-        feeds = [self._renumbered(number, rows) for number in range(len(self._files))]
-        held = {
-            number: block
-            for number, feed in enumerate(feeds)
-            if (block := next(feed, None)) is not None
-        }
+    def _runs(self, rows: int) -> Iterator[dict[int, Rows]]:
+        """By file, in their order, as many rows at once as are sure to come next."""
+        feeds = [file.blocks(rows) for file in self._files]
+        first = [(number, next(feed, None)) for number, feed in enumerate(feeds)]
+        held = {number: block for number, block in first if block is not None}
         while held:
             end, ended = min((int(block["at"][-1]), number) for number, block in held.items())
-            parts = []
-            for number in sorted(held):
-                times = held[number]["at"]
-                later = end + 1 if number <= ended else end
-                cut = int(np.searchsorted(times, later))
-                parts.append(held[number][:cut])
-                held[number] = held[number][cut:]
-            yield _in_order(parts)
+            parts = {}
+            for number, block in held.items():
+                cut = int(np.searchsorted(block["at"], end + 1 if number <= ended else end))
+                parts[number], held[number] = block[:cut], block[cut:]
+            yield parts
             following = next(feeds[ended], None)
             if following is None:
                 del held[ended]
             else:
                 held[ended] = following
-
-    def _renumbered(self, number: int, rows: int) -> Iterator[Rows]:
-        """A file's blocks with numbers as in the tables laid together."""
-        instruments, revisions, marks, rates, _ = self._offsets[number].tolist()
-        moved = ((Kind.DEFINED, revisions), (Kind.MARK, marks), (Kind.FUNDING, rates))
-        for block in self._files[number].blocks(rows):
-            block["instrument"] += instruments
-            for kind, offset in moved:
-                if offset:
-                    block["price"][block["kind"] == kind] += offset
-            yield block
 
 
 def _lay(tables: Tables, more: Tables) -> None:
@@ -105,14 +91,3 @@ def _lay(tables: Tables, more: Tables) -> None:
     tables.revisions += more.revisions
     tables.marks += more.marks
     tables.rates += more.rates
-
-
-def _in_order(parts: Sequence[Rows]) -> Rows:
-    """Parts that are each in order as one that is; of equal times the earlier part's come first."""
-    told = [part for part in parts if len(part)]
-    if len(told) == 1:
-        return told[0]
-    words: Ints = np.concatenate([words_of(part) for part in told])
-    order: Any = np.argsort(words[:, 0], kind="stable")
-    rows: Rows = words[order].reshape(-1).view(ROW)
-    return rows
