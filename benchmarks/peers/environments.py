@@ -82,7 +82,7 @@ def version_of(python: Path) -> str | None:
         asked = subprocess.run(
             [python, "-c", ASK_VERSION], capture_output=True, text=True, timeout=60, check=False
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return None
     return asked.stdout.strip() if asked.returncode == 0 else None
 
