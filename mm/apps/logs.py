@@ -20,7 +20,7 @@ from nats.aio.client import Client
 
 from mm.apps.config import LogConfig
 from mm.apps.sessions import DeskFiles, is_archive
-from mm.errors import LogDamaged, SessionError, StoreLocked, TailLost
+from mm.errors import LogDamaged, LogUnavailable, SessionError, StoreLocked, TailLost
 from mm.events.units import TurnNumber
 from mm.log import access, kept, streams
 from mm.log.archive import Archive
@@ -116,9 +116,13 @@ async def _kept_alive(server: EmbeddedServer) -> AsyncIterator[None]:
 
 
 async def _restart(server: EmbeddedServer) -> None:
-    for _ in range(RESTARTS_MAX):
+    for left in reversed(range(RESTARTS_MAX)):
         await server.exited()
-        await server.restart()
+        try:
+            await server.restart()
+        except LogUnavailable:  # It died as it started: one more death, not yet the end.
+            if not left:
+                raise
 
 
 @asynccontextmanager

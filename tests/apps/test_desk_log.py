@@ -1,5 +1,6 @@
 """A desk's log as `mm live` opens it: what it knows from outside, and what it says of damage."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -67,3 +68,23 @@ async def test_a_note_of_the_server_stands_beside_what_was_found(
     monkeypatch.setattr(kept, "FREE_LEFT_MIN", 1 << 60)
     async with desk_log("desk", files, LogConfig()) as log:
         assert any("no room to copy it" in note for note in log.found.notes)
+
+
+async def test_a_server_that_dies_as_it_starts_is_started_again(tmp_path: Path) -> None:
+    """Killed between two turns and again before it listens: two deaths, and the log goes on."""
+    files = DeskFiles(tmp_path / "desk")
+
+    def server() -> str:
+        return (files.store / "server.pid").read_text()
+
+    async with desk_log("desk", files, LogConfig()) as log:
+        await recover(log)
+        await fill(log, 3)
+        first = server()
+        os.kill(int(first.split()[0]), signal.SIGKILL)
+        while (second := server()) in ("", first):  # noqa: ASYNC110  Nobody tells.
+            await asyncio.sleep(0)  # It is written down before it is waited for.
+        os.kill(int(second.split()[0]), signal.SIGKILL)
+        await fill(log, 3)
+        assert log.head.number == 6
+        assert server() not in (first, second)
