@@ -10,7 +10,7 @@ import numpy as np
 
 from mm.log.rows import ROW, Rows
 from mm.projections.ladder import NONE, empty
-from mm.sim.replay import FULL, MORE_ROWS, advance
+from mm.sim.replay import FULL, MORE_ROWS, advance, stop
 from mm.sim.results import FILL, ORDER, POINT
 from mm.sim.waking import ASK, DONE
 from mm.sim.world import (
@@ -30,6 +30,7 @@ from mm.sim.world import (
     SLOTS,
     TABLE,
     TAKEN_MAX,
+    TAKEN_WIDTH,
     WANTED_WIDTH,
     WIRE,
 )
@@ -58,12 +59,12 @@ class Memory:
         self.commands = np.zeros(WIRE, MESSAGE)
         self.responses = np.zeros(WIRE, MESSAGE)
         self.sent = np.zeros((instruments, SENT_MAX), np.int64)
-        self.taken = np.zeros((instruments, TAKEN_MAX, 3), np.int64)
+        self.taken = np.zeros((instruments, TAKEN_MAX, TAKEN_WIDTH), np.int64)
         self.clock = np.zeros(1, CLOCK)
         self.orders = np.zeros(RESULTS_START, ORDER)
         self.fills = np.zeros(RESULTS_START, FILL)
         self.points = np.zeros(RESULTS_START, POINT)
-        self.rows: Rows = np.zeros(1, ROW)
+        self.rows: Rows = np.zeros(0, ROW)
         self.clock["free"] = SLOTS
         self.clock["response_last"] = self.clock["command_last"] = -FAR_AWAY
         self.clock["point_due"] = FAR_AWAY
@@ -107,10 +108,28 @@ class CompiledRun:
         self.memory = memory
 
     def feed(self, rows: Rows) -> int:
-        """Play as far as these rows go; returns why the pass stopped."""
+        """Play as far as these rows go; returns why the pass stopped.
+
+        With two clocks the venue is ahead of us: rows that have not reached us are kept for later.
+        """
         memory = self.memory
-        memory.rows = rows
+        clock = memory.clock
+        kept = memory.rows[int(clock["i"][0]) :]
+        clock["first_row"] += clock["i"]
+        clock["j"] -= clock["i"]
+        clock["i"] = 0
+        memory.rows = np.concatenate((kept, rows)) if len(kept) else np.ascontiguousarray(rows)
         memory.refresh()
+        return self.go_on()
+
+    def end(self, patience: int) -> int:
+        """Pull all quotes and wait for what the venue says, for so many nanoseconds at most."""
+        stop(self.memory.address, patience)
+        return self.go_on()
+
+    def go_on(self) -> int:
+        """Play until the pass stops for another reason than room; returns which."""
+        memory = self.memory
         while True:
             why: int = advance(memory.address)
             if why != FULL:

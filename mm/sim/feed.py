@@ -23,7 +23,7 @@ from mm.projections.ladder import (
     shown,
     sizes,
 )
-from mm.sim.venue import list_covered, news, printed, refresh_touch, spoken_of
+from mm.sim.venue import list_covered, list_taken, news, printed, refresh, spoken_of
 from mm.sim.waking import looked
 from mm.sim.world import desk_count, desks, instruments, markets, rows_of
 
@@ -42,19 +42,21 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
     kind, ins, flags = whole(row.kind), whole(row.instrument), whole(row.flags)
     b, price, size = ins + other, row.price, row.size
     market, rules = markets(m)[b], instruments(m)[ins]
-    resting = matched and rules.bid_near + rules.ask_near != NOBODY
+    watched = matched and (rules.bid_near + rules.ask_near != NOBODY or rules.taken != 0)
     if kind <= ASK_LEVEL:
         if kind and market.has_depth:
             side = kind - BID
             key = price if side == 0 else -price
-            if resting:
+            if watched:
+                if rules.taken:
+                    list_taken(m, ins, side, price)
                 if side == 0:
                     hit = rules.bid_far <= key <= rules.bid_near or key >= -rules.ask_near
                 else:
                     hit = rules.ask_far <= key <= rules.ask_near or key >= -rules.bid_near
                 if hit:
                     market.hit |= 1
-                    spoken_of(m, b, ins, side, price, shown(m, b, side, price), size)
+                    spoken_of(m, ins, side, price, shown(m, b, side, price), size)
             head = heads(m)[b]
             cell, best = price - head[0], head[BEST + side]
             if MARGIN <= cell < WINDOW - MARGIN and (size > 0 or key != best):
@@ -69,28 +71,30 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
             else:
                 set_level(m, b, side, price, size)
     elif kind == BOUGHT:
-        if resting and rules.ask_near >= -price:
+        if watched and rules.ask_near >= -price:
             printed(m, b, ins, 1, at, price, size)
         return flags
     elif kind == SOLD:
-        if resting and rules.bid_near >= price:
+        if watched and rules.bid_near >= price:
             printed(m, b, ins, 0, at, price, size)
         return flags
     elif kind == QUOTE_BID:
+        market.was_bid, market.was_bid_size = market.bid, market.bid_size
         market.bid, market.bid_size = price, size
     elif kind == QUOTE_ASK:
+        market.was_ask, market.was_ask_size = market.ask, market.ask_size
         market.ask, market.ask_size = price, size
         market.has_quote, market.updated = 1, at
     elif kind != SETTLED:
         rarely(m, b, row, ours)
     if flags & 1 and kind:
-        spoken(m, b, ins, at, kind, flags, resting, ours)
+        spoken(m, b, ins, at, kind, flags, watched, ours)
     return flags
 
 
 @njit(cache=True)
 def spoken(
-    m: int, b: int, ins: int, at: int, kind: int, flags: int, resting: int, ours: int
+    m: int, b: int, ins: int, at: int, kind: int, flags: int, watched: int, ours: int
 ) -> None:
     """A depth event or a quote has ended: the touch follows, our orders and desks look at it."""
     market = markets(m)[b]
@@ -99,17 +103,18 @@ def spoken(
             bid, bid_size = market.bid, market.bid_size
             ask, ask_size = market.ask, market.ask_size
             settle(m, b, at, flags & 4)
-            if resting:
+            if watched:
                 moved = bid != market.bid or ask != market.ask
                 resized = bid_size != market.bid_size or ask_size != market.ask_size
-                if moved or resized or market.hit:
+                if moved or resized or market.hit or instruments(m)[ins].taken:
                     settled(m, b, ins, at, bid, bid_size, ask, ask_size)
             market.hit = 0
         if ours:
             looked(m, ins)
     elif kind == QUOTE_ASK:
-        if resting:
-            settled(m, b, ins, at, 0, -1, 0, -1)
+        if watched:
+            bid, bid_size = market.was_bid, market.was_bid_size
+            settled(m, b, ins, at, bid, bid_size, market.was_ask, market.was_ask_size)
         if ours:
             looked(m, ins)
 
@@ -151,7 +156,9 @@ def rarely(m: int, b: int, row: Any, ours: int) -> None:
         market.hit = 2
         instruments(m)[row.instrument].taken = 0
     elif kind in (LOST, DOWN):
+        clear(m, b)
         market.lost, market.has_depth, market.has_quote = 1, 0, 0
+        instruments(m)[row.instrument].taken = 0
         if kind == DOWN:
             market.down |= np.uint64(1) << np.uint64(row.channel & 63)
     elif kind == UP:
@@ -173,8 +180,8 @@ def settled(
     if instruments(m)[ins].taken:
         bid_changed = bid != market.bid or bid_size != market.bid_size
         ask_changed = ask != market.ask or ask_size != market.ask_size
-        refresh_touch(m, ins, 0, market.bid if market.bid_size else NONE, bid_changed)
-        refresh_touch(m, ins, 1, -market.ask if market.ask_size else NONE, ask_changed)
+        refresh(m, ins, 0, market.bid if market.bid_size else NONE, bid_changed)
+        refresh(m, ins, 1, -market.ask if market.ask_size else NONE, ask_changed)
     if market.hit & 2:
         list_covered(m, b, ins)
     news(m, b, ins, at)

@@ -11,7 +11,7 @@ the market before commands.
 from mm.projections.compiled import njit
 from mm.sim.arrivals import act
 from mm.sim.feed import play
-from mm.sim.trader import hear, quote
+from mm.sim.trader import hear, pull, quote
 from mm.sim.waking import ASK, DONE, decide, fire, next_timer, sample
 from mm.sim.world import (
     BOOKS,
@@ -25,6 +25,8 @@ from mm.sim.world import (
     clocks,
     commands,
     count_of,
+    desk_count,
+    desks,
     responses,
     rows_of,
 )
@@ -33,6 +35,25 @@ MORE_ROWS, FULL = 0, 2
 """Why the pass returned, beside ASK and DONE."""
 ROOM = 1 << 12
 """Results that one step may add."""
+
+
+@njit(cache=True)
+def stop(m: int, patience: int) -> None:
+    """The rows have ended: quotes are pulled, and for `patience` nanoseconds answers awaited."""
+    clock = clocks(m)[0]
+    clock.stopping = clock.at + patience
+    clock.turns += 1
+    clock.pending = 0
+    pull(m, clock.at)
+
+
+@njit(cache=True)
+def over(m: int) -> bool:
+    """Whether nothing of ours lives and nothing is left to be told."""
+    for d in range(desk_count(m)):
+        if desks(m)[d].live:
+            return False
+    return clocks(m)[0].pending == 0
 
 
 @njit(cache=True)
@@ -55,6 +76,8 @@ def advance(m: int) -> int:
     while True:
         if clock.orders > order_room or clock.fills > fill_room or clock.points > point_room:
             return FULL
+        if clock.stopping and over(m):
+            return DONE
         if not clock.stopping and (clock.i >= rows or (other and clock.j >= rows)):
             return MORE_ROWS
         # -- what comes next -----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from mm.sim.world import (
     FILLS,
     QUEUE_MAX,
     TAKEN_MAX,
+    TAKEN_WIDTH,
     WIRE,
     clocks,
     count_of,
@@ -194,55 +195,43 @@ def take(m: int, ins: int, side: int, price: int, size: int) -> None:
     """We took lots of this level: they are not there for us again."""
     if not size:
         return
-    count = instruments(m)[ins].taken
-    for i in range(count):
-        if (
-            taken_lots(m)[ins * TAKEN_MAX + i, 0] == side
-            and taken_lots(m)[ins * TAKEN_MAX + i, 1] == price
-        ):
-            taken_lots(m)[ins * TAKEN_MAX + i, 2] += size
+    first, count = ins * TAKEN_MAX, instruments(m)[ins].taken
+    for i in range(first, first + count):
+        if taken_lots(m)[i, 0] == side and taken_lots(m)[i, 1] == price:
+            taken_lots(m)[i, 2] += size
             return
-    assert count < TAKEN_MAX
-    (
-        taken_lots(m)[ins * TAKEN_MAX + count, 0],
-        taken_lots(m)[ins * TAKEN_MAX + count, 1],
-        taken_lots(m)[ins * TAKEN_MAX + count, 2],
-    ) = (
-        side,
-        price,
-        size,
-    )
+    assert count < TAKEN_MAX, "more levels taken from than a book has near its touch"
+    entry = taken_lots(m)[first + count]
+    entry[0], entry[1], entry[2], entry[3] = side, price, size, 0
     instruments(m)[ins].taken = count + 1
 
 
 @njit(cache=True)
-def refresh(m: int, ins: int, side: int, price: int) -> None:
-    """The feed spoke of a level: what it shows now is there for us again."""
-    count = instruments(m)[ins].taken
-    for i in range(count):
-        if (
-            taken_lots(m)[ins * TAKEN_MAX + i, 0] == side
-            and taken_lots(m)[ins * TAKEN_MAX + i, 1] == price
-        ):
-            for k in range(3):
-                taken_lots(m)[ins * TAKEN_MAX + i, k] = taken_lots(m)[
-                    ins * TAKEN_MAX + count - 1, k
-                ]
-            instruments(m)[ins].taken = count - 1
-            return
+def list_taken(m: int, ins: int, side: int, price: int) -> None:
+    """The feed spoke of a level that we may have taken from."""
+    first = ins * TAKEN_MAX
+    for i in range(first, first + instruments(m)[ins].taken):
+        if taken_lots(m)[i, 0] == side and taken_lots(m)[i, 1] == price:
+            taken_lots(m)[i, 3] = 1
 
 
 @njit(cache=True)
-def refresh_touch(m: int, ins: int, side: int, key: int, changed: bool) -> None:
-    """A touch was shown: levels in front of it are gone, and it is new itself if it changed."""
-    sign, i = 1 - 2 * side, 0
+def refresh(m: int, ins: int, side: int, key: int, changed: bool) -> None:
+    """A touch was shown: what stands in front of it, or was spoken of, is there for us again.
+
+    The touch itself is if it changed.
+    """
+    sign, first, i = 1 - 2 * side, ins * TAKEN_MAX, 0
     while i < instruments(m)[ins].taken:
-        if taken_lots(m)[ins * TAKEN_MAX + i, 0] == side:
-            at = sign * taken_lots(m)[ins * TAKEN_MAX + i, 1]
-            if at > key or (changed and at == key):
-                refresh(m, ins, side, taken_lots(m)[ins * TAKEN_MAX + i, 1])
-                continue
-        i += 1
+        entry = taken_lots(m)[first + i]
+        at = sign * entry[1]
+        if entry[0] == side and (at > key or (changed if at == key else entry[3] != 0)):
+            instruments(m)[ins].taken -= 1
+            last = taken_lots(m)[first + instruments(m)[ins].taken]
+            for k in range(TAKEN_WIDTH):
+                entry[k] = last[k]
+        else:
+            i += 1
 
 
 @njit(cache=True)
@@ -263,7 +252,7 @@ def after(m: int, b: int, side: int, key: int) -> int:
 
 
 @njit(cache=True)
-def spoken_of(m: int, b: int, ins: int, side: int, price: int, before: int, now: int) -> None:
+def spoken_of(m: int, ins: int, side: int, price: int, before: int, now: int) -> None:
     """The feed set a level's size: orders of ours at this price may stand further ahead."""
     clock = clocks(m)[0]
     for i in range(queued(m)[ins, side]):
@@ -276,10 +265,6 @@ def spoken_of(m: int, b: int, ins: int, side: int, price: int, before: int, now:
                 order.traded = 0.0
             else:
                 order.listed = 1
-    if instruments(m)[ins].taken and not clock.whole:
-        key = (1 - 2 * side) * price
-        if key < touch(m, b, side):
-            refresh(m, ins, side, price)
 
 
 @njit(cache=True)

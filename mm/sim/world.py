@@ -22,6 +22,7 @@ LEVELS_MAX: Final = 32
 WANTED_WIDTH: Final = 2 * LEVELS_MAX
 SENT_MAX: Final = 1 << 10
 TAKEN_MAX: Final = 1 << 10
+TAKEN_WIDTH: Final = 4
 NUMBERS: Final = 16
 FAR_AWAY: Final = np.iinfo(np.int64).max
 """A time that never comes."""
@@ -32,6 +33,10 @@ MARKET: Final = np.dtype(
         ("bid_size", "<i8"),
         ("ask", "<i8"),
         ("ask_size", "<i8"),
+        ("was_bid", "<i8"),  # Before the quote under way.
+        ("was_bid_size", "<i8"),
+        ("was_ask", "<i8"),
+        ("was_ask_size", "<i8"),
         ("updated", "<i8"),
         ("down", "<u8"),  # A bit for each channel that is down.
         ("has_depth", "u1"),
@@ -293,8 +298,8 @@ def sent(m: int) -> Any:
 
 @njit(cache=True)
 def taken_lots(m: int) -> Any:
-    """TAKEN_MAX rows for each instrument: side, price and lots that we took."""
-    return laid(m, 18, np.int64, 3)
+    """TAKEN_MAX rows for each instrument: side, price, lots, spoken of."""
+    return laid(m, 18, np.int64, TAKEN_WIDTH)
 
 
 @njit(cache=True)

@@ -1,0 +1,139 @@
+"""From settings and instruments to the memory of a compiled run.
+
+What the pass cannot play yet is named by `unplayable`, so that whoever asks may play it the plain
+way instead. Desks stand in the order in which the engine would ask them: by instrument, as these
+were defined, then as the settings name them.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from mm.engine.limits import Limits
+from mm.engine.settings import EngineSettings, limits_of, strategy_of
+from mm.errors import ConfigError
+from mm.events.instrument import ContractKind, InstrumentDefined
+from mm.events.units import Nanos
+from mm.sim.compiled_run import Memory
+from mm.sim.queue_models import number_of, parameter
+from mm.sim.settings import Latency, PaperSettings
+from mm.sim.world import FAR_AWAY, LEVELS_MAX, SENT_MAX
+from mm.strategy.base import Strategy
+from mm.strategy.rules import SYMMETRIC
+from mm.strategy.symmetric import Symmetric
+
+PRODUCT_MAX: Final = 1 << 62
+"""No price times size may pass it."""
+PRICE_MAX: Final = 1 << 31
+"""Ticks, far beyond any market's price."""
+
+
+def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:
+    """Why the pass cannot play these settings; empty where it can."""
+    delays = (paper.entry, paper.response)
+    if any(not isinstance(each, Latency) or each.least != each.most for each in delays):
+        return "its latencies are not constant"
+    if any(each is not None for each in (paper.place, paper.amend, paper.cancel, paper.measured)):
+        return "its latencies differ by command"
+    if paper.matching not in ("shared", "whole"):
+        return f"its matching is {paper.matching!r}"
+    if paper.balances is not None:
+        return "its money is limited"
+    for name, chosen in settings.strategies.items():
+        if chosen.amend:
+            return f"strategy {name} amends"
+        if chosen.levels > LEVELS_MAX // 3:
+            return f"strategy {name} rests {chosen.levels} levels"
+    if any(each.messages_per_second_max > SENT_MAX for each in settings.limits.values()):
+        return f"a limit allows more than {SENT_MAX} messages a second"
+    return ""
+
+
+def memory_of(
+    settings: EngineSettings, paper: PaperSettings, instruments: Sequence[InstrumentDefined]
+) -> tuple[Memory, tuple[str, ...]]:
+    """The memory of a run, and the names of its desks in their order.
+
+    Raises `ConfigError` for what an instrument cannot express.
+    """
+    employed = [
+        (place, name, strategy_of(name, chosen, instrument))
+        for place, instrument in enumerate(instruments)
+        if instrument.name in settings.limits
+        for name, chosen in settings.strategies.items()
+        if chosen.instrument == instrument.name
+    ]
+    memory = Memory(len(instruments), len(employed), two_clocks=paper.market == "venue")
+    for place, instrument in enumerate(instruments):
+        limits = settings.limits.get(instrument.name)
+        _instrument(
+            memory.instruments[place],
+            instrument,
+            limits_of(limits, instrument) if limits is not None else None,
+        )
+    for desk, (place, _, strategy) in enumerate(employed):
+        _desk(memory, desk, place, strategy)
+    _clock(memory, paper, instruments)
+    return memory, tuple(name for _, name, _ in employed)
+
+
+def _instrument(row: Any, instrument: InstrumentDefined, limits: Limits | None) -> None:
+    for field in ("price_min", "price_max", "size_min", "size_max", "size_step"):
+        row[field] = getattr(instrument, field)
+    row["inverse"] = instrument.kind is ContractKind.INVERSE
+    row["lot_size"] = float(instrument.lot_size)
+    row["least_by"], row["least"] = _bound(instrument, instrument.bound(instrument.notional_min))
+    if limits is None:
+        return
+    by, most = instrument.bound(limits.order_notional_max)
+    row["most_by"], row["most"] = _bound(instrument, (by, most), limits.order_size_max)
+    for field in ("order_size_max", "position_max", "open_orders_max"):
+        row[field] = getattr(limits, field)
+    row["collar_bps"] = limits.price_collar_bps
+    row["rate_max"] = limits.messages_per_second_max
+
+
+def _bound(instrument: InstrumentDefined, bound: tuple[int, int], size: int = 1) -> tuple[int, int]:
+    """A bound on notional that no product of 64 bits outgrows; raises `ConfigError`."""
+    by, amount = bound
+    if size * by >= PRODUCT_MAX // PRICE_MAX:
+        raise ConfigError(
+            f"{instrument.name}'s ticks and lots are too fine for the limits given",
+            where=f'limits."{instrument.name}".order_size_max',
+            remedy="limit orders to a size that can be meant",
+        )
+    return by, min(amount, PRODUCT_MAX)
+
+
+def _desk(memory: Memory, place: int, instrument: int, strategy: Strategy) -> None:
+    row, wakes = memory.desks[place], strategy.wakes
+    row["instrument"], row["timer"] = instrument, wakes.timer
+    row["moved_bps"], row["top_changed"] = wakes.mid_moved_bps, wakes.top_changed
+    row["own_orders"] = wakes.own_orders
+    if isinstance(strategy, Symmetric):
+        terms = strategy.terms
+        row["rule"], row["book_age_max"] = SYMMETRIC, strategy.book_age_max
+        memory.integers[place, : len(terms.whole)] = terms.whole
+        memory.real[place, : len(terms.real)] = terms.real
+
+
+def _clock(memory: Memory, paper: PaperSettings, instruments: Sequence[InstrumentDefined]) -> None:
+    clock, model = memory.clock[0], number_of(paper.queue)
+    assert isinstance(paper.entry, Latency), "see `unplayable`"
+    assert isinstance(paper.response, Latency), "see `unplayable`"
+    clock["entry"], clock["response"] = paper.entry.least, paper.response.least
+    clock["two_clocks"] = paper.market == "venue"
+    clock["whole"] = paper.matching == "whole"
+    clock["queue"], clock["open_max"] = model, paper.open_orders_max
+    lot = float(instruments[0].lot_size) if instruments else 1.0
+    clock["queue_n"] = parameter(model, paper.queue_power, lot)
+
+
+def begin(memory: Memory, at: Nanos, point_every: Nanos) -> None:
+    """Stand at the first turn: timers are set on their grid, and samples on theirs."""
+    clock = memory.clock[0]
+    clock["at"] = at
+    timers = memory.desks["timer"]
+    clock["point_every"] = point_every
+    clock["point_due"] = (at // point_every + 1) * point_every if point_every else FAR_AWAY
+    for place, timer in enumerate(timers.tolist()):
+        memory.desks["deadline"][place] = (at // timer + 1) * timer if timer else 0
