@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+import mm.log.compilation  # noqa: F401 - it says where compiled code is kept.
 from mm.log.rows import ROW, Flag, Kind, Rows
 
 if TYPE_CHECKING:

@@ -3,20 +3,15 @@
 Arrays that come in as arguments are counted references: every call that passes them on pays for
 that with locked instructions. The pass therefore gets one address, of a table of addresses, and
 lays its arrays over them; whoever owns the memory keeps it alive while the pass runs.
-
-What is compiled is kept in a directory named after all the source it may come from: numba itself
-looks at a function's own file only, and would go on with callees and constants of before.
 """
 
-import hashlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import numba
 import numpy as np
 from numba import types
 from numba.np.arrayobj import get_itemsize, populate_array
+
+import mm.log.compilation  # noqa: F401 - it says where compiled code is kept.
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,29 +37,6 @@ else:
     from numba.extending import register_jitable as jitable
 
 __all__ = ["jitable", "laid", "njit", "whole"]
-
-PACKAGE: Final = Path(__file__).parent.parent
-SOURCES: Final = ("log", "projections", "strategy", "sim")
-"""Where compiled code, and what it takes as constants, is written."""
-
-
-def kept_in(package: Path, given: str) -> Path | None:
-    """The directory of what was compiled from this very source; None where it cannot be written."""
-    digest = hashlib.sha256()
-    for folder in SOURCES:
-        for file in sorted((package / folder).glob("*.py")):
-            digest.update(file.read_bytes())
-    root = Path(given) if given else package / "__pycache__"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return root / f"kernels-{digest.hexdigest()[:16]}" if os.access(root, os.W_OK) else None
-
-
-numba.config.CACHE_DIR = str(  # type: ignore[attr-defined]
-    kept_in(PACKAGE, numba.config.CACHE_DIR) or ""  # type: ignore[attr-defined]
-)
 
 LENGTH: Final = 1 << 40
 """How long a laid array believes itself to be: bounds are the caller's affair."""

@@ -8,19 +8,10 @@ one ended, for venues send levels in order. The arrays are exact at any distance
 is dropped.
 """
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    def njit(**_options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Typed stand-in: numba's decorator has no types of its own."""
-        ...
-else:
-    from numba import njit
+from mm.projections.compiled import njit
 
 Ints = NDArray[np.int64]
 

@@ -137,10 +137,18 @@ class CompiledRun:
             memory.grow()
 
 
+def warm() -> None:
+    """Compile the pass, or load it from the cache."""
+    memory = Memory(1, 1, two_clocks=False)
+    run = CompiledRun(memory)
+    run.feed(memory.rows)
+    run.end(0)
+
+
 def play(run: CompiledRun, blocks: Iterable[Rows]) -> None:
     """Feed every block."""
     for block in blocks:
         run.feed(block)
 
 
-__all__ = ["ASK", "DONE", "MORE_ROWS", "CompiledRun", "Memory", "play"]
+__all__ = ["ASK", "DONE", "MORE_ROWS", "CompiledRun", "Memory", "play", "warm"]

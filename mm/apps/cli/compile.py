@@ -6,8 +6,10 @@ from typing import Annotated, Final
 import typer
 
 from mm.apps.cli.output import emit_json, err
+from mm.log.compilation import remove_others
 from mm.log.kernels import warm as warm_rows
 from mm.projections.kernels import warm
+from mm.sim.compiled_run import warm as warm_pass
 
 app = typer.Typer(add_completion=False)
 EXAMPLE: Final = """
@@ -21,12 +23,14 @@ Example:
 def compile_kernels(
     as_json: Annotated[bool, typer.Option("--json", help="Print the time taken as JSON.")] = False,
 ) -> None:
-    """Compile the kernels and cache them on disk."""
+    """Compile the kernels and cache them on disk; what was compiled from other source goes."""
     if not as_json:
         err.print("compiling kernels …")
     began = time.monotonic()
     warm()
     warm_rows()
+    warm_pass()
+    remove_others()
     seconds = time.monotonic() - began
     if as_json:
         emit_json({"seconds": seconds})
