@@ -5,11 +5,13 @@ that with locked instructions. The pass therefore gets one address, of a table o
 lays its arrays over them; whoever owns the memory keeps it alive while the pass runs.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numba import types
 from numba.np.arrayobj import get_itemsize, populate_array
+from numba.np.numpy_support import from_dtype
 
 import mm.log.compilation  # noqa: F401 - it says where compiled code is kept.
 
@@ -26,9 +28,7 @@ if TYPE_CHECKING:
         """Typed stand-in for a function that Python calls, and compiled code too."""
         ...
 
-    def intrinsic(
-        **_options: Any,
-    ) -> Callable[[Callable[..., Any]], Callable[[int, int, Any, int], Any]]:
+    def intrinsic(function: Function) -> Function:
         """Typed stand-in: compiled code calls what is built without the context."""
         ...
 else:
@@ -36,39 +36,57 @@ else:
     from numba.extending import intrinsic
     from numba.extending import register_jitable as jitable
 
-__all__ = ["jitable", "laid", "njit", "whole"]
+__all__ = ["ONE", "ZERO", "jitable", "laying", "njit", "numbered", "whole"]
+
+ZERO: Final[Any] = np.int64(0)
+ONE: Final[Any] = np.int64(1)
+"""Numbers as such: for each literal a callee would be compiled anew."""
 
 LENGTH: Final = 1 << 40
 """How long a laid array believes itself to be: bounds are the caller's affair."""
 
 
-@intrinsic(prefer_literal=True)
-def laid(_context: Any, _table: Any, _place: Any, kind: Any, width: Any) -> Any:
-    """The array at an address that stands in a table: `width` columns of a type, or one of rows.
+def numbered(count: int) -> tuple[Any, ...]:
+    """The numbers from 0 on, to name things by, each of the type that compiled code has anyway."""
+    return tuple(np.int64(number) for number in range(count))
 
-    First the address of the table, then the index in it; width 1 gives one dimension.
+
+def laying(place: int, kind: Any, width: int = 1) -> Any:
+    """What lays an array over the address at a place of a table, given the table's own address.
+
+    Rows of a type, or with `width` rows of so many columns. Compiled code calls it like a function,
+    and it costs a load.
     """
-    columns = width.literal_value
-    array = types.Array(kind.dtype, 1 if columns == 1 else 2, "C")
+    numbers = from_dtype(np.dtype(kind))
+    array = types.Array(numbers, 1 if width == 1 else 2, "C")
 
-    def build(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        word = context.get_value_type(types.int64)
-        addresses = builder.inttoptr(arguments[0], word.as_pointer())
-        address = builder.load(builder.gep(addresses, [arguments[1]]))
-        made = context.make_array(array)(context, builder)
-        size = get_itemsize(context, array)  # type: ignore[no-untyped-call]
-        item, length = (context.get_constant(types.intp, each) for each in (size, LENGTH))
-        shape, strides = [length], [item]
-        if columns != 1:
-            shape.append(context.get_constant(types.intp, columns))
-            strides.insert(0, context.get_constant(types.intp, size * columns))
-        data = builder.inttoptr(address, made.data.type)
-        populate_array(  # type: ignore[no-untyped-call]
-            made, data=data, shape=shape, strides=strides, itemsize=item, meminfo=None
-        )
-        return made._getvalue()  # noqa: SLF001 - how numba hands over what it has made.
+    @intrinsic
+    def lay(_context: Any, _table: Any) -> Any:
+        return array(types.int64), partial(_laid, array, place, width)
 
-    return array(types.int64, types.int64, kind, width), build
+    return lay
+
+
+def _laid(
+    array: Any, place: int, width: int, context: Any, builder: Any, _signature: Any, arguments: Any
+) -> Any:
+    """Build an array structure around an address."""
+    word = context.get_value_type(types.int64)
+    addresses = builder.inttoptr(arguments[0], word.as_pointer())
+    where = context.get_constant(types.int64, place)
+    address = builder.load(builder.gep(addresses, [where]))
+    made = context.make_array(array)(context, builder)
+    size = get_itemsize(context, array)  # type: ignore[no-untyped-call]
+    item, length = (context.get_constant(types.intp, each) for each in (size, LENGTH))
+    shape, strides = [length], [item]
+    if width != 1:
+        shape.append(context.get_constant(types.intp, width))
+        strides.insert(0, context.get_constant(types.intp, size * width))
+    data = builder.inttoptr(address, made.data.type)
+    populate_array(  # type: ignore[no-untyped-call]
+        made, data=data, shape=shape, strides=strides, itemsize=item, meminfo=None
+    )
+    return made._getvalue()  # noqa: SLF001 - how numba hands over what it has made.
 
 
 @njit(cache=True)

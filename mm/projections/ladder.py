@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm.projections.compiled import laid, njit
+from mm.projections.compiled import ONE, ZERO, laying, njit
 
 Ints = NDArray[np.int64]
 Bits = NDArray[np.uint64]
@@ -53,34 +53,16 @@ def empty(books: int) -> Ladder:
     return ladder
 
 
-@njit(cache=True)
-def sizes(m: int) -> Any:
-    """The cells of a side: two rows for each book."""
-    return laid(m, 0, np.int64, WINDOW)
-
-
-@njit(cache=True)
-def bits(m: int) -> Any:
-    """A bit for each cell that is not empty."""
-    return laid(m, 1, np.uint64, WORDS)
-
-
-@njit(cache=True)
-def far_keys(m: int) -> Any:
-    """The keys outside the window, worst first."""
-    return laid(m, 2, np.int64, FAR_MAX)
-
-
-@njit(cache=True)
-def far_sizes(m: int) -> Any:
-    """The sizes that belong to `far_keys`."""
-    return laid(m, 3, np.int64, FAR_MAX)
-
-
-@njit(cache=True)
-def heads(m: int) -> Any:
-    """A row for each book: see the columns' names."""
-    return laid(m, 4, np.int64, 6)
+sizes = laying(0, np.int64, WINDOW)
+"""The cells of a side: two rows for each book."""
+bits = laying(1, np.uint64, WORDS)
+"""A bit for each cell that is not empty."""
+far_keys = laying(2, np.int64, FAR_MAX)
+"""The keys outside the window, worst first."""
+far_sizes = laying(3, np.int64, FAR_MAX)
+"""The sizes that belong to `far_keys`."""
+heads = laying(4, np.int64, 6)
+"""A row for each book: see the columns' names."""
 
 
 @njit(cache=True)
@@ -239,10 +221,10 @@ def recentre(m: int, book: int, price: int) -> None:
         shown_far = far_sizes(m)[2 * book + side, :count].copy()
         cells, held = np.empty(WINDOW, np.int64), np.empty(WINDOW, np.int64)
         found = 0
-        cell = above(bits(m)[2 * book + side], -1)
+        cell = above(bits(m)[2 * book + side], -ONE)
         while cell >= 0:
             cells[found], held[found] = cell, sizes(m)[2 * book + side, cell]
-            put_cell(m, book, side, cell, 0)
+            put_cell(m, book, side, cell, ZERO)
             found += 1
             cell = above(bits(m)[2 * book + side], cell)
         head[book, FAR + side] = 0

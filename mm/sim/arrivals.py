@@ -5,7 +5,7 @@ walks what is displayed, less what we took before, and never meets an order of o
 of it there is canceled.
 """
 
-from mm.projections.compiled import njit
+from mm.projections.compiled import ONE, ZERO, njit
 from mm.projections.ladder import NONE
 from mm.sim.venue import (
     ACK,
@@ -72,15 +72,15 @@ def arrive(m: int, b: int, at: int, slot: int) -> None:
     ins = order.instrument
     if clock.open >= clock.open_max or not fits(m, ins, order.price, order.size):
         order.state = CLOSED
-        respond(m, at, REJECT, slot, 0, 0)
+        respond(m, at, REJECT, slot, ZERO, ZERO)
         return
     if not usable(m, b) or (order.post_only and crosses(m, b, slot)):
         order.state = CLOSED
-        respond(m, at, REJECT, slot, 0, 0)
+        respond(m, at, REJECT, slot, ZERO, ZERO)
         return
     order.state = OPEN
     clock.open += 1
-    respond(m, at, ACK, slot, 0, 0)
+    respond(m, at, ACK, slot, ZERO, ZERO)
     if crosses(m, b, slot):
         sweep(m, b, at, slot)
         if order.state == CLOSED:
@@ -89,12 +89,12 @@ def arrive(m: int, b: int, at: int, slot: int) -> None:
             rest(m, b, slot)
             return
         leave(m, slot)
-        respond(m, at, CANCELED, slot, 0, 0)
+        respond(m, at, CANCELED, slot, ZERO, ZERO)
     elif order.tif == GTC:
         rest(m, b, slot)
     else:
         leave(m, slot)
-        respond(m, at, CANCELED, slot, 0, 0)
+        respond(m, at, CANCELED, slot, ZERO, ZERO)
 
 
 @njit(cache=True)
@@ -105,7 +105,7 @@ def sweep(m: int, b: int, at: int, slot: int) -> None:
     limit = -order.sign * order.price
     if clocks(m)[0].whole:
         best = touch(m, b, other)
-        fill(m, b, at, slot, -order.sign * best, order.size - order.filled, True)
+        fill(m, b, at, slot, -order.sign * best, order.size - order.filled, ONE)
         return
     wall, front = NONE, 0.0
     if queued(m)[ins, other]:
@@ -117,7 +117,7 @@ def sweep(m: int, b: int, at: int, slot: int) -> None:
         got = min(offered(m, b, ins, other, key), order.size - order.filled)
         if key == wall:
             got = min(got, int(front))
-        take(m, ins, other, price, fill(m, b, at, slot, price, got, True))
+        take(m, ins, other, price, fill(m, b, at, slot, price, got, ONE))
         if key == wall:
             return
         key = after(m, b, other, key)
@@ -138,9 +138,9 @@ def act(m: int, at: int, books: int) -> None:
             order = slots(m)[message.slot]
             if order.id == message.id and order.state == OPEN:
                 leave(m, message.slot)
-                respond(m, message.arrival, CANCELED, message.slot, 0, 0)
+                respond(m, message.arrival, CANCELED, message.slot, ZERO, ZERO)
             else:
-                respond(m, message.arrival, CANCEL_REJECTED, message.slot, 0, 0)
+                respond(m, message.arrival, CANCEL_REJECTED, message.slot, ZERO, ZERO)
                 answer = responses(m)[(clock.response_to - 1) % WIRE]
                 answer.id, answer.instrument = message.id, message.instrument
         else:
@@ -151,7 +151,7 @@ def act(m: int, at: int, books: int) -> None:
 def cancel_all(m: int, at: int, ins: int) -> None:
     """Cancel every order in an instrument, oldest first."""
     while True:
-        oldest = -1
+        oldest = -ONE
         for side in range(2):
             for i in range(queued(m)[ins, side]):
                 slot = queues(m)[2 * ins + side, i]
@@ -160,4 +160,4 @@ def cancel_all(m: int, at: int, ins: int) -> None:
         if oldest < 0:
             return
         leave(m, oldest)
-        respond(m, at, CANCELED, oldest, 0, 0)
+        respond(m, at, CANCELED, oldest, ZERO, ZERO)

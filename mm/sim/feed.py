@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mm.log.rows import Kind
-from mm.projections.compiled import njit, whole
+from mm.projections.compiled import ONE, ZERO, njit, whole
 from mm.projections.ladder import (
     BEST,
     MARGIN,
@@ -72,11 +72,11 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
                 set_level(m, b, side, price, size)
     elif kind == BOUGHT:
         if watched and rules.ask_near >= -price:
-            printed(m, b, ins, 1, at, price, size)
+            printed(m, b, ins, ONE, at, price, size)
         return flags
     elif kind == SOLD:
         if watched and rules.bid_near >= price:
-            printed(m, b, ins, 0, at, price, size)
+            printed(m, b, ins, ZERO, at, price, size)
         return flags
     elif kind == QUOTE_BID:
         market.was_bid, market.was_bid_size = market.bid, market.bid_size
@@ -138,11 +138,11 @@ def settle(m: int, b: int, at: int, leads: int) -> None:
     if bid == NONE:
         market.bid, market.bid_size = 0, 0
     else:
-        market.bid, market.bid_size = bid, at_best(m, b, 0, bid)
+        market.bid, market.bid_size = bid, at_best(m, b, ZERO, bid)
     if ask == -NONE:
         market.ask, market.ask_size = 0, 0
     else:
-        market.ask, market.ask_size = ask, at_best(m, b, 1, ask)
+        market.ask, market.ask_size = ask, at_best(m, b, ONE, ask)
 
 
 @njit(cache=True)
@@ -180,8 +180,8 @@ def settled(
     if instruments(m)[ins].taken:
         bid_changed = bid != market.bid or bid_size != market.bid_size
         ask_changed = ask != market.ask or ask_size != market.ask_size
-        refresh(m, ins, 0, market.bid if market.bid_size else NONE, bid_changed)
-        refresh(m, ins, 1, -market.ask if market.ask_size else NONE, ask_changed)
+        refresh(m, ins, ZERO, market.bid if market.bid_size else NONE, bid_changed)
+        refresh(m, ins, ONE, -market.ask if market.ask_size else NONE, ask_changed)
     if market.hit & 2:
         list_covered(m, b, ins)
     news(m, b, ins, at)

@@ -8,7 +8,7 @@ then, at one time, comes first what reaches us, the feed before answers, and the
 the market before commands.
 """
 
-from mm.projections.compiled import njit
+from mm.projections.compiled import ONE, ZERO, njit
 from mm.sim.arrivals import act
 from mm.sim.feed import play
 from mm.sim.trader import hear, pull, quote
@@ -64,7 +64,7 @@ def advance(m: int) -> int:
     fill_room = count_of(m, FILLS) - ROOM
     point_room = count_of(m, POINTS) - ROOM
     other = count_of(m, BOOKS) - count_of(m, INSTRUMENTS)
-    one_clock = 0 if other else 1
+    one_clock = ZERO if other else ONE
     coming, going = responses(m), commands(m)
     if clock.phase == 1:  # Python has answered for a desk.
         quote(m, clock.desk, clock.at)
@@ -95,7 +95,7 @@ def advance(m: int) -> int:
                     break
                 if clock.fills > fill_room:
                     return FULL
-                play(m, clock.j, other, row_at[clock.j].venue, 1, 0)
+                play(m, clock.j, other, row_at[clock.j].venue, ONE, ZERO)
                 clock.j += 1
                 if clock.response_from < clock.response_to:
                     answer = coming[clock.response_from % WIRE].arrival
@@ -108,7 +108,7 @@ def advance(m: int) -> int:
         elif arriving <= first:
             if clock.stopping and arriving > clock.stopping:
                 return DONE
-            act(m, max(arriving, clock.at), 0)
+            act(m, max(arriving, clock.at), ZERO)
             first = min(first, arriving)
             if clock.response_from < clock.response_to:
                 answer = coming[clock.response_from % WIRE].arrival
@@ -123,7 +123,7 @@ def advance(m: int) -> int:
         clock.at = now
         if first == data:
             while True:  # One message: every row of it, in the order in which it was received.
-                flags = play(m, clock.i, 0, now, one_clock, 1)
+                flags = play(m, clock.i, ZERO, now, one_clock, ONE)
                 clock.i += 1
                 if flags & 2 or clock.i >= rows:
                     break

@@ -5,7 +5,7 @@ the differential tests hold both equal. Decisions take effect at once: an order 
 from here on, and its command is on the wire.
 """
 
-from mm.projections.compiled import njit
+from mm.projections.compiled import ZERO, njit, numbered
 from mm.sim.gate import allowed, count_sent
 from mm.sim.venue import (
     ACK,
@@ -36,8 +36,8 @@ from mm.sim.world import (
     wanted,
 )
 
-FREE, PENDING_NEW, RESTING, PARTLY, PENDING_CANCEL = 0, 1, 2, 3, 4
-FILLED, ENDED, REFUSED = 2, 3, 4
+FREE, PENDING_NEW, RESTING, PARTLY, PENDING_CANCEL = numbered(5)
+_, _, FILLED, ENDED, REFUSED = numbered(5)
 
 
 @njit(cache=True)
@@ -221,7 +221,7 @@ def take_now(m: int, d: int, at: int) -> None:
     size -= size % rules.size_step
     if allowed(m, desk.instrument, at, sign, price, size):
         count_sent(m, desk.instrument, at)
-        place_order(m, d, at, sign, 0, price, size, IOC)
+        place_order(m, d, at, sign, ZERO, price, size, IOC)
     else:
         clocks(m)[0].refused += 1
 
@@ -264,4 +264,4 @@ def pull(m: int, at: int) -> None:
                     slots(m)[live(m)[d, i]].status = PENDING_CANCEL
                     some = True
         if some:
-            command(m, at, CANCEL_ALL, ins, 0, ins)
+            command(m, at, CANCEL_ALL, ins, ZERO, ins)

@@ -8,7 +8,7 @@ the venue's state, else a second one that runs ahead of ours by the feed's delay
 
 from typing import Final
 
-from mm.projections.compiled import njit
+from mm.projections.compiled import ZERO, njit, numbered
 from mm.projections.ladder import NONE, next_key, shown
 from mm.sim.queue_models import RISK_AVERSE, after_depth, after_trade, exceeded, moved_up, reach
 from mm.sim.world import (
@@ -29,10 +29,10 @@ from mm.sim.world import (
     taken_lots,
 )
 
-ACK, REJECT, FILL, CANCELED, CANCEL_REJECTED = 0, 1, 2, 3, 4
-PLACE, CANCEL, CANCEL_ALL = 0, 1, 2
-ELSEWHERE, OPEN, CLOSED = 0, 1, 2
-GTC, IOC, FOK = 0, 1, 2
+ACK, REJECT, FILL, CANCELED, CANCEL_REJECTED = numbered(5)
+PLACE, CANCEL, CANCEL_ALL = numbered(3)
+ELSEWHERE, OPEN, CLOSED = numbered(3)
+GTC, IOC = numbered(2)
 UNSEEN: Final = float(1 << 62)
 """The queue at a price deeper than what the feed shows: all that will appear is ahead of us."""
 
@@ -153,7 +153,7 @@ def leave(m: int, slot: int) -> None:
 
 
 @njit(cache=True)
-def fill(m: int, b: int, at: int, slot: int, price: int, size: int, taker: bool) -> int:
+def fill(m: int, b: int, at: int, slot: int, price: int, size: int, taker: int) -> int:
     """Fill up to `size` lots of an order, book and tell it; returns how many there were."""
     order, clock = slots(m)[slot], clocks(m)[0]
     if size <= 0:
@@ -325,13 +325,11 @@ def cross(m: int, b: int, ins: int, side: int, at: int) -> None:
         if key < limit:
             return
         if clocks(m)[0].whole:
-            fill(m, b, at, slot, order.price, order.size - order.filled, False)
+            fill(m, b, at, slot, order.price, order.size - order.filled, ZERO)
             continue
         while key >= limit and key != NONE:
             left = order.size - order.filled
-            got = fill(
-                m, b, at, slot, order.price, min(left, offered(m, b, ins, other, key)), False
-            )
+            got = fill(m, b, at, slot, order.price, min(left, offered(m, b, ins, other, key)), ZERO)
             take(m, ins, other, -sign * key, got)
             if order.state == CLOSED:
                 break
@@ -356,7 +354,7 @@ def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: in
             if beyond == 0:
                 order.front, order.traded = after_trade(order.front, order.traded, float(volume))
             if beyond > 0 or exceeded(order.front):
-                fill(m, b, at, slot, order.price, order.size - order.filled, False)
+                fill(m, b, at, slot, order.price, order.size - order.filled, ZERO)
             else:
                 i += 1
             continue
@@ -371,6 +369,6 @@ def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: in
         order.traded += float(volume)
         got = min(left, order.size - order.filled)
         left -= got
-        fill(m, b, at, slot, order.price, got, False)
+        fill(m, b, at, slot, order.price, got, ZERO)
         if order.state != CLOSED:
             i += 1

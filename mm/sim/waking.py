@@ -5,7 +5,7 @@ Wakes are latched while rows are played and answered at the turn's end, as in `e
 
 from typing import Any
 
-from mm.projections.compiled import njit
+from mm.projections.compiled import ONE, ZERO, njit
 from mm.sim.trader import quote
 from mm.sim.venue import usable
 from mm.sim.world import (
@@ -132,7 +132,7 @@ def ask_rule(m: int, d: int, at: int) -> None:
     asked(m, d)
     desk.take_sign = sides.take_sign
     desk.take_price, desk.take_size = sides.take_price, sides.take_size
-    same = renewed(m, d, 0, desk.bids, sides.bids) & renewed(m, d, 1, desk.asks, sides.asks)
+    same = renewed(m, d, ZERO, desk.bids, sides.bids) & renewed(m, d, ONE, desk.asks, sides.asks)
     desk.bids, desk.asks = sides.bids, sides.asks
     if not (same and desk.settled and not sides.take_sign):
         quote(m, d, at)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from mm.log.rows import ROW
-from mm.projections.compiled import laid, njit
+from mm.projections.compiled import laying, njit
 from mm.sim.results import FILL, ORDER, POINT
 
 SLOTS: Final = 1 << 10
@@ -181,17 +181,16 @@ CLOCK: Final = np.dtype(
 )
 
 
-BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS = 32, 33, 34, 35, 36, 37, 38
+_COUNTS: Any = tuple(np.int64(place) for place in range(32, 39))
+BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS = _COUNTS
 """Where the table of addresses tells how many there are of each."""
 SELF, INTEGERS = 24, 25
 """Where it tells its own address, and where the integers of rules are."""
 TABLE: Final = 64
 
 
-@njit(cache=True)
-def table(m: int) -> Any:
-    """The table itself, whose own address it holds."""
-    return laid(m, SELF, np.int64, 1)
+table = laying(SELF, np.int64)
+"""The table itself, whose own address it holds."""
 
 
 @njit(cache=True)
@@ -212,121 +211,43 @@ def instrument_count(m: int) -> Any:
     return table(m)[INSTRUMENTS]
 
 
-@njit(cache=True)
-def markets(m: int) -> Any:
-    """What each book shows."""
-    return laid(m, 5, MARKET, 1)
-
-
-@njit(cache=True)
-def instruments(m: int) -> Any:
-    """Rules, limits and positions."""
-    return laid(m, 6, INSTRUMENT, 1)
-
-
-@njit(cache=True)
-def desks(m: int) -> Any:
-    """One for each strategy at work."""
-    return laid(m, 7, DESK, 1)
-
-
-@njit(cache=True)
-def real(m: int) -> Any:
-    """The parameters of compiled rules that are floats."""
-    return laid(m, 8, np.float64, NUMBERS)
-
-
-@njit(cache=True)
-def integers(m: int) -> Any:
-    """The parameters of compiled rules that are integers."""
-    return laid(m, INTEGERS, np.int64, NUMBERS)
-
-
-@njit(cache=True)
-def wanted(m: int) -> Any:
-    """By desk, bids and asks as price, size …, nearest first, and two rows to write new ones."""
-    return laid(m, 9, np.int64, WANTED_WIDTH)
-
-
-@njit(cache=True)
-def slots(m: int) -> Any:
-    """Live orders."""
-    return laid(m, 10, SLOT, 1)
-
-
-@njit(cache=True)
-def free_slots(m: int) -> Any:
-    """A stack of slots that are free."""
-    return laid(m, 11, np.int64, 1)
-
-
-@njit(cache=True)
-def live(m: int) -> Any:
-    """By desk: the slots of its live orders, oldest first."""
-    return laid(m, 12, np.int64, SLOTS)
-
-
-@njit(cache=True)
-def queues(m: int) -> Any:
-    """Two rows for each instrument, bids and asks: slots of what rests, best first, then oldest."""
-    return laid(m, 13, np.int64, QUEUE_MAX)
-
-
-@njit(cache=True)
-def queued(m: int) -> Any:
-    """How many rest."""
-    return laid(m, 14, np.int64, 2)
-
-
-@njit(cache=True)
-def commands(m: int) -> Any:
-    """A ring of commands on their way to the venue."""
-    return laid(m, 15, MESSAGE, 1)
-
-
-@njit(cache=True)
-def responses(m: int) -> Any:
-    """A ring of answers on their way to us."""
-    return laid(m, 16, MESSAGE, 1)
-
-
-@njit(cache=True)
-def sent(m: int) -> Any:
-    """By instrument: a ring of the times at which messages left."""
-    return laid(m, 17, np.int64, SENT_MAX)
-
-
-@njit(cache=True)
-def taken_lots(m: int) -> Any:
-    """TAKEN_MAX rows for each instrument: side, price, lots, spoken of."""
-    return laid(m, 18, np.int64, TAKEN_WIDTH)
-
-
-@njit(cache=True)
-def clocks(m: int) -> Any:
-    """The one row of counters and times."""
-    return laid(m, 19, CLOCK, 1)
-
-
-@njit(cache=True)
-def orders(m: int) -> Any:
-    """Every order of the run."""
-    return laid(m, 20, ORDER, 1)
-
-
-@njit(cache=True)
-def fills(m: int) -> Any:
-    """Every fill of the run."""
-    return laid(m, 21, FILL, 1)
-
-
-@njit(cache=True)
-def points(m: int) -> Any:
-    """Samples of positions."""
-    return laid(m, 22, POINT, 1)
-
-
-@njit(cache=True)
-def rows_of(m: int) -> Any:
-    """The present block of rows."""
-    return laid(m, 23, ROW, 1)
+markets = laying(5, MARKET)
+"""What each book shows."""
+instruments = laying(6, INSTRUMENT)
+"""Rules, limits and positions."""
+desks = laying(7, DESK)
+"""One for each strategy at work."""
+real = laying(8, np.float64, NUMBERS)
+"""The parameters of compiled rules that are floats."""
+integers = laying(INTEGERS, np.int64, NUMBERS)
+"""The parameters of compiled rules that are integers."""
+wanted = laying(9, np.int64, WANTED_WIDTH)
+"""By desk, bids and asks as price, size …, nearest first, and two rows to write new ones."""
+slots = laying(10, SLOT)
+"""Live orders."""
+free_slots = laying(11, np.int64)
+"""A stack of slots that are free."""
+live = laying(12, np.int64, SLOTS)
+"""By desk: the slots of its live orders, oldest first."""
+queues = laying(13, np.int64, QUEUE_MAX)
+"""Two rows for each instrument, bids and asks: slots of what rests, best first, then oldest."""
+queued = laying(14, np.int64, 2)
+"""How many rest."""
+commands = laying(15, MESSAGE)
+"""A ring of commands on their way to the venue."""
+responses = laying(16, MESSAGE)
+"""A ring of answers on their way to us."""
+sent = laying(17, np.int64, SENT_MAX)
+"""By instrument: a ring of the times at which messages left."""
+taken_lots = laying(18, np.int64, TAKEN_WIDTH)
+"""TAKEN_MAX rows for each instrument: side, price, lots, spoken of."""
+clocks = laying(19, CLOCK)
+"""The one row of counters and times."""
+orders = laying(20, ORDER)
+"""Every order of the run."""
+fills = laying(21, FILL)
+"""Every fill of the run."""
+points = laying(22, POINT)
+"""Samples of positions."""
+rows_of = laying(23, ROW)
+"""The present block of rows."""
