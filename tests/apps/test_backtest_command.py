@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from mm.analytics.run import Run
 from mm.apps.backtest import Backtest
 from mm.apps.cli.main import main
 from mm.log.archive import Archive, ArchiveWriter
@@ -48,7 +49,7 @@ def test_a_strategy_that_raises_is_told(
     (line,) = [each for each in ran.stdout.splitlines() if each.startswith("halted: ")]
     assert line.startswith("halted: engine faulted. AssertionError: no [idea] in ")
     assert Archive(tmp_path / "run").head.hash.hex() in ran.stdout
-    ran = here(*words(tmp_path, market), "--json")
+    ran = here(*words(tmp_path, market), "--plain", "--json")
     document = json.loads(ran.stdout)
     assert ran.returncode == 6
     assert document["halted"] == "engine faulted"
@@ -64,7 +65,7 @@ def test_a_backtest_says_what_time_it_covers(tmp_path: Path, market: Path) -> No
     covered = (turns[0].turn.at, turns[-1].turn.at)
     assert (document["first_time"], document["last_time"]) == covered
     assert len(turns) == document["turns"]
-    told = here(*words(tmp_path, market)).stdout
+    told = here(*words(tmp_path, market), "--plain").stdout
     assert "from 20" in told
     assert "halted" not in told
 
@@ -106,3 +107,34 @@ def test_a_run_that_breaks_off_leaves_nothing(
 
 SMALL: Final = {"name": "", "kind": "session", "span_events_max": 10}
 """Spans so short that some are on the disk when the run breaks off."""
+
+
+def test_the_pass_and_the_plain_way_agree(tmp_path: Path, market: Path) -> None:
+    """As many orders and fills, the same money; columns and a page where they were asked for."""
+    run, page = tmp_path / "run", tmp_path / "page.html"
+    fast = here(*words(tmp_path, market), "--json", "--run", run, "--report", page)
+    slow = here(*words(tmp_path, market), "--json", "--plain")
+    assert (fast.returncode, slow.returncode) == (0, 0), fast.stderr + slow.stderr
+    one, other = json.loads(fast.stdout), json.loads(slow.stdout)["statistics"]
+    assert (one["orders"], one["fills"]) == (other["orders"], other["fills"])
+    assert Run.open(run).digests() == one["digests"]
+    assert page.read_text().startswith("<!doctype html>")
+    again = here(*words(tmp_path, market), "--json", "--run", run)
+    refused(again, 2, "ConfigError", str(run))
+
+
+def test_columns_are_not_made_of_a_log(tmp_path: Path, market: Path) -> None:
+    """What is played turn by turn leaves a log: asking for columns as well is refused."""
+    ran = here(*words(tmp_path, market), "--plain", "--run", tmp_path / "run")
+    refused(ran, 2, "ConfigError", "--run", "--plain")
+
+
+def test_what_the_pass_cannot_play_is_played_plainly(tmp_path: Path, market: Path) -> None:
+    """It says why, and plays it."""
+    config = written(
+        tmp_path, "[strategies.maker]", '[paper]\nlatency = "seeds"\n[strategies.maker]'
+    )
+    ran = here("replay", "backtest", market, "--strategy", config)
+    assert ran.returncode == 0, ran.stderr
+    assert "its latencies are not constant" in ran.stderr
+    assert "orders" in ran.stdout

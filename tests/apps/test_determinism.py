@@ -45,7 +45,8 @@ class Desk:
     def backtest(self, *options: Any, recording: str = "market") -> tuple[Any, ...]:
         """The command line of a backtest; the recording is named as it was the first time."""
         data = ("--data", self.root)
-        return ("replay", "backtest", "--strategy", self.strategy, recording, *data, *options)
+        words = ("replay", "backtest", "--plain", "--strategy", self.strategy)
+        return (*words, recording, *data, *options)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import typer
 
 from mm.apps import config as configs
 from mm.apps.backtest import Backtest
+from mm.apps.cli.columns import Asked, play
 from mm.apps.cli.live import refuse_halted, run, warm_kernels
 from mm.apps.cli.output import emit_json, out, progress, table
 from mm.apps.config import Config
@@ -188,19 +189,36 @@ def backtest(
     session: Annotated[
         Path | None, typer.Option("--out", help="Write the session's log here.")
     ] = None,
+    run_directory: Annotated[
+        Path | None, typer.Option("--run", help="Write orders, fills and equity in columns here.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page with plots to this file.")
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Play it turn by turn in Python, as --out does.")
+    ] = False,
     data: Annotated[Path | None, typer.Option(help="Directory of all desks.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Run a strategy over recorded market data against the simulated venue."""
+    """Run a strategy over recorded market data against the simulated venue.
+
+    It is played by the compiled pass, which leaves columns. With --out it is played turn by turn
+    and leaves a log like a session's; the orders and fills are the same.
+    """
     path = find(recording, data)
-    plain = configs.read(strategy)
+    written = configs.read(strategy)
     feed = {"kind": "recording", "path": str(recording), "speed": "max"}
     # Variables of the feed are for sessions: the recording is named on the command line.
     given = {name: text for name, text in os.environ.items() if not FEED.match(name)}
-    config = configs.build({**plain, "feed": feed}, given, {}, where=str(strategy))
+    config = configs.build({**written, "feed": feed}, given, {}, where=str(strategy))
     if session is not None:
         _require_new(session)
     warm_kernels()
+    asked = Asked(run=run_directory, report=report, as_json=as_json)
+    if not plain and session is None and play(config, path, asked):
+        return
+    asked.refuse_columns()
     result = backtested(config, path, session)
     if as_json:
         emit_json(result)
