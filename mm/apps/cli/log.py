@@ -140,7 +140,7 @@ async def _counted(session: str, data: Path | None) -> "LogStatistics":
 
 
 @app.command(epilog=SHOW)
-def show(  # noqa: PLR0917  Typer passes options by name.
+def show(
     session: Session = "",
     from_event: Annotated[int | None, typer.Option("--from", help="From this event on.")] = None,
     turn: Annotated[int | None, typer.Option(help="The events of this turn.")] = None,
