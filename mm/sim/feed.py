@@ -86,7 +86,7 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
         market.ask, market.ask_size = price, size
         market.has_quote, market.updated = 1, at
     elif kind != SETTLED:
-        rarely(m, b, row, ours)
+        rarely(m, b, row, matched, ours)
     if flags & 1 and kind:
         spoken(m, b, ins, at, kind, flags, watched, ours)
     return flags
@@ -146,25 +146,26 @@ def settle(m: int, b: int, at: int, leads: int) -> None:
 
 
 @njit(cache=True)
-def rarely(m: int, b: int, row: Any, ours: int) -> None:
+def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
     """The rows that come now and then: losses, channels, snapshots."""
     market = markets(m)[b]
     kind = whole(row.kind)
     if kind == CLEAR:
         clear(m, b)
-        market.has_depth, market.lost = 1, 0
+        market.has_depth = 1
+        market.lost &= 2
         market.hit = 2
-        instruments(m)[row.instrument].taken = 0
     elif kind in (LOST, DOWN):
         clear(m, b)
-        market.lost, market.has_depth, market.has_quote = 1, 0, 0
-        instruments(m)[row.instrument].taken = 0
+        market.lost, market.has_depth, market.has_quote = 3, 0, 0
         if kind == DOWN:
             market.down |= np.uint64(1) << np.uint64(row.channel & 63)
     elif kind == UP:
         market.down &= ~(np.uint64(1) << np.uint64(row.channel & 63))
     elif kind == RESYNCED:
         market.lost = 0
+    if matched and kind in (CLEAR, LOST, DOWN):
+        instruments(m)[row.instrument].taken = 0
     if ours and kind in (LOST, DOWN, UP, RESYNCED, STALE):
         for d in range(desk_count(m)):
             if desks(m)[d].instrument == row.instrument:

@@ -4,7 +4,7 @@ The rules are those of `engine.risk`, over integers; cancels are never refused, 
 """
 
 from mm.projections.compiled import njit
-from mm.sim.venue import usable
+from mm.sim.venue import trusted
 from mm.sim.world import SENT_MAX, desk_count, desks, instruments, live, markets, sent, slots
 from mm.strategy.rules import worth
 
@@ -36,7 +36,7 @@ def forget(m: int, ins: int, at: int) -> None:
 def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int) -> bool:
     """Whether an order passes the risk gate, against the worst case of this instant."""
     rules, market = instruments(m)[ins], markets(m)[ins]
-    if not usable(m, ins) or not (market.bid_size and market.ask_size):
+    if not trusted(m, ins) or not (market.bid_size and market.ask_size):
         return False
     if market.bid >= market.ask or not on_grid(m, ins, price, size):
         return False

@@ -92,7 +92,13 @@ def ahead(m: int, b: int, side: int, price: int) -> float:
 def usable(m: int, b: int) -> bool:
     """Whether depth or quotes were heard since the last loss, and nothing is missing."""
     market = markets(m)[b]
-    return not market.lost and (market.has_depth or market.has_quote)
+    return not market.lost & 1 and (market.has_depth or market.has_quote)
+
+
+@njit(cache=True)
+def trusted(m: int, b: int) -> bool:
+    """Whether we may quote from a book: usable, and said to be whole since the last loss."""
+    return usable(m, b) and not markets(m)[b].lost & 2
 
 
 @njit(cache=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mm.projections.compiled import ONE, ZERO, njit
 from mm.sim.trader import quote
-from mm.sim.venue import usable
+from mm.sim.venue import trusted
 from mm.sim.world import (
     FAR_AWAY,
     POINTS,
@@ -94,7 +94,7 @@ def fire(m: int, at: int) -> None:
 def unquotable(m: int, ins: int) -> bool:
     """Whether there is no book to quote from."""
     market = markets(m)[ins]
-    if market.down or not usable(m, ins) or not (market.bid_size and market.ask_size):
+    if market.down or not trusted(m, ins) or not (market.bid_size and market.ask_size):
         return True
     return bool(market.bid >= market.ask)
 

@@ -41,7 +41,7 @@ MARKET: Final = np.dtype(
         ("down", "<u8"),  # A bit for each channel that is down.
         ("has_depth", "u1"),
         ("has_quote", "u1"),
-        ("lost", "u1"),
+        ("lost", "u1"),  # 1: until a snapshot comes, 2: until the feed says that it is whole.
         ("hit", "u1"),  # The event under way spoke of a level where an order of ours may stand.
         ("pad", "<u4"),
     ]
