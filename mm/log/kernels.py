@@ -313,7 +313,7 @@ def emit(
             _put(out[place], fact, QUOTE_BID, fact.a, fact.b)
             _put(out[end], fact, QUOTE_ASK, fact.c, fact.d)
         elif kind in (NOTE, LOST):
-            _put(out[end], fact, kind, 0, 0)
+            _put(out[end], fact, kind, 0, 1 if fact.kind == QUOTE_BID else 0)
         else:
             _put(out[end], fact, kind, fact.a, fact.b)
         turn_ends = i + 1 == len(facts) or facts[i + 1].turn != fact.turn

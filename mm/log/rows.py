@@ -18,7 +18,10 @@ class Kind(IntEnum):
     """What a row says; prices in ticks, sizes in lots."""
 
     NOTE = 0
-    """Nothing that moves a book: it only holds the flags that end an event or a turn."""
+    """Nothing that moves a book: it only holds the flags that end an event or a turn.
+
+    Size 1: a quote older than the book, which was heard of all the same.
+    """
     BID = 1
     """A bid level's absolute size; 0 removes it."""
     ASK = 2

@@ -23,9 +23,10 @@ from mm.projections.ladder import (
     shown,
     sizes,
 )
+from mm.sim.queue_models import RISK_AVERSE
 from mm.sim.venue import list_covered, list_taken, news, printed, refresh, spoken_of
 from mm.sim.waking import looked
-from mm.sim.world import desk_count, desks, instruments, markets, rows_of
+from mm.sim.world import clocks, desk_count, desks, instruments, markets, rows_of
 
 BID, ASK_LEVEL, BOUGHT, SOLD = int(Kind.BID), int(Kind.ASK), int(Kind.BOUGHT), int(Kind.SOLD)
 QUOTE_BID, QUOTE_ASK, CLEAR = int(Kind.QUOTE_BID), int(Kind.QUOTE_ASK), int(Kind.CLEAR)
@@ -70,6 +71,8 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
                     bits(m)[2 * b + side, cell >> 6] &= ~mask
             else:
                 set_level(m, b, side, price, size)
+        elif size and not kind:
+            market.updated = at  # A quote older than the book says that it still lives.
     elif kind == BOUGHT:
         if watched and rules.ask_near >= -price:
             printed(m, b, ins, ONE, at, price, size)
@@ -106,7 +109,8 @@ def spoken(
             if watched:
                 moved = bid != market.bid or ask != market.ask
                 resized = bid_size != market.bid_size or ask_size != market.ask_size
-                if moved or resized or market.hit or instruments(m)[ins].taken:
+                heard = market.hit or instruments(m)[ins].taken
+                if moved or resized or heard or again(m, b, ins):
                     settled(m, b, ins, at, bid, bid_size, ask, ask_size)
             market.hit = 0
         if ours:
@@ -117,6 +121,17 @@ def spoken(
             settled(m, b, ins, at, bid, bid_size, market.was_ask, market.was_ask_size)
         if ours:
             looked(m, ins)
+
+
+@njit(cache=True)
+def again(m: int, b: int, ins: int) -> bool:
+    """Whether a touch that did not change moves an order of ours up: by what was printed there."""
+    market, rules = markets(m)[b], instruments(m)[ins]
+    if clocks(m)[0].queue == RISK_AVERSE:
+        return False
+    if market.bid_size and rules.bid_near >= market.bid:
+        return True
+    return bool(market.ask_size and rules.ask_near >= -market.ask)
 
 
 @njit(cache=True, inline="always")
