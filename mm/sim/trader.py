@@ -46,7 +46,17 @@ def command(m: int, at: int, kind: int, slot: int, order_id: int, instrument: in
     clock = clocks(m)[0]
     clock.command_last = max(clock.command_last, at + clock.entry)
     assert clock.command_to - clock.command_from < WIRE
-    message = commands(m)[clock.command_to % WIRE]
+    if clock.command_turn != clock.turns:
+        clock.command_turn, clock.command_first = clock.turns, clock.command_to
+    place = clock.command_to
+    if kind != PLACE:  # Cancels of a turn leave before what adds risk, whose ever they are.
+        first = max(clock.command_first, clock.command_from)
+        while place > first and commands(m)[(place - 1) % WIRE].kind == PLACE:
+            moved, before = commands(m)[place % WIRE], commands(m)[(place - 1) % WIRE]
+            moved.arrival, moved.kind = before.arrival, before.kind
+            moved.slot, moved.id, moved.instrument = before.slot, before.id, before.instrument
+            place -= 1
+    message = commands(m)[place % WIRE]
     message.arrival, message.kind = clock.command_last, kind
     message.slot, message.id, message.instrument = slot, order_id, instrument
     clock.command_to += 1

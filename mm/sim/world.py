@@ -158,6 +158,8 @@ CLOCK: Final = np.dtype(
         ("command_from", "<i8"),
         ("command_to", "<i8"),
         ("command_last", "<i8"),
+        ("command_turn", "<i8"),  # The last turn in which any left,
+        ("command_first", "<i8"),  # and the first of that turn.
         ("response_from", "<i8"),
         ("response_to", "<i8"),
         ("response_last", "<i8"),
