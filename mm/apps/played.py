@@ -4,8 +4,9 @@ It plays what `Backtest` would, a hundred times as fast, and leaves columns inst
 the pass cannot play is refused by name; `Backtest` plays it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from mm import __version__
 from mm.analytics.run import Payment, Run, RunInfo
@@ -21,9 +22,17 @@ from mm.log.row_file import RowFile
 from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.settings import Latency, PaperSettings
 from mm.sim.settlements import Settlements, paid
-from mm.sim.setup import begin, memory_of, unplayable
+from mm.sim.setup import begin, hold, memory_of, unplayable
 
 POINT_EVERY: Final = Nanos(SECONDS)
+
+
+class Terms(NamedTuple):
+    """What may differ from the configuration: the simulated venue, and lots held at the start."""
+
+    paper: PaperSettings
+    held: Mapping[str, int] = {}
+    """Signed lots by strategy, which the run begins with and does not count as its own."""
 
 
 def rows_at(recording: Path) -> RowFile:
@@ -31,27 +40,30 @@ def rows_at(recording: Path) -> RowFile:
     return rows_of(recording, data_dir() / "rows")
 
 
-def refusal(config: Config, rows: RowFile) -> str:
+def refusal(config: Config, rows: RowFile, paper: PaperSettings | None = None) -> str:
     """Why the pass cannot play this; empty where it can."""
     if rows.tables.revisions:
         return "an instrument is revised while it is played"
-    return unplayable(config.engine, config.paper.settings)
+    return unplayable(config.engine, paper or config.paper.settings)
 
 
-def played(config: Config, recording: Path, rows: RowFile | None = None) -> Run:
+def played(
+    config: Config, recording: Path, rows: RowFile | None = None, terms: Terms | None = None
+) -> Run:
     """Play a whole recording; raises `ConfigError` for what the pass cannot play."""
     rows = rows_at(recording) if rows is None else rows
     instruments = tuple(rows.tables.instruments)
     check(config.engine, instruments)
-    reason = refusal(config, rows)
+    paper, held = terms or Terms(config.paper.settings)
+    reason = refusal(config, rows, paper)
     if reason:
         raise ConfigError(
             f"the compiled pass cannot play this: {reason}",
             where=str(recording),
             remedy="play it with --plain",
         )
-    paper = config.paper.settings
     memory, desks = memory_of(config.engine, paper, instruments)
+    hold(memory, [held.get(name, 0) for name in desks])
     begin(memory, rows.header.first, POINT_EVERY)
     run, funding = CompiledRun(memory), Settlements(rows.tables)
     for block in rows.blocks():

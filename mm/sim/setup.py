@@ -128,6 +128,15 @@ def _clock(memory: Memory, paper: PaperSettings, instruments: Sequence[Instrumen
     clock["queue_n"] = parameter(model, paper.queue_power, lot)
 
 
+def hold(memory: Memory, lots: Sequence[int]) -> None:
+    """Give each desk what it holds before the first row: signed lots, in the order of desks."""
+    for desk, net in zip(memory.desks, lots, strict=True):
+        instrument = memory.instruments[desk["instrument"]]
+        desk["net"] = net
+        instrument["net"] += net
+        instrument["held"] += net
+
+
 def begin(memory: Memory, at: Nanos, point_every: Nanos) -> None:
     """Stand at the first turn: timers are set on their grid, and samples on theirs."""
     clock = memory.clock[0]
