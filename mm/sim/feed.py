@@ -36,6 +36,41 @@ NOBODY = 2 * NONE
 """The sum of both near keys where no order of ours rests."""
 
 
+@njit(cache=True, inline="always")
+def swift(m: int, row: Any, b: int, at: int, market: Any, rules: Any, matched: int) -> int:
+    """Set a level of the window that no order of ours and no best level depends on.
+
+    True if that was all; what is left of an event's end is for `spoken`. Nearly every row is such a
+    row, and costs no call.
+    """
+    kind = row.kind
+    if kind != BID and kind != ASK_LEVEL:
+        return False
+    side, price, size = whole(kind - BID), row.price, row.size
+    key = price if side == 0 else -price
+    if not market.has_depth or (matched and rules.taken):
+        return False
+    if side == 0:
+        near, far, against = rules.bid_near, rules.bid_far, rules.ask_near
+    else:
+        near, far, against = rules.ask_near, rules.ask_far, rules.bid_near
+    if matched and (far <= key <= near or key >= -against):
+        return False
+    base, best = heads(m)[b, 0], heads(m)[b, BEST + side]
+    cell = price - base
+    if cell < MARGIN or cell >= WINDOW - MARGIN or key >= best:
+        return False
+    sizes(m)[2 * b + side, cell] = size
+    mask = np.uint64(1) << np.uint64(cell & 63)
+    if size:
+        bits(m)[2 * b + side, cell >> 6] |= mask
+    else:
+        bits(m)[2 * b + side, cell >> 6] &= ~mask
+    if row.flags & 1:
+        market.updated = at
+    return True
+
+
 @njit(cache=True)
 def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
     """Play row `k` at time `at` in the book `other` places further on; returns its flags."""
@@ -71,6 +106,8 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
                     bits(m)[2 * b + side, cell >> 6] &= ~mask
             else:
                 set_level(m, b, side, price, size)
+            if key >= best:
+                market.stirred = 1
         elif size and not kind:
             market.updated = at  # A quote older than the book says that it still lives.
     elif kind == BOUGHT:
@@ -86,6 +123,7 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
         market.bid, market.bid_size = price, size
     elif kind == QUOTE_ASK:
         market.was_ask, market.was_ask_size = market.ask, market.ask_size
+        market.stirred = 1
         market.ask, market.ask_size = price, size
         market.has_quote, market.updated = 1, at
     elif kind != SETTLED:
@@ -103,9 +141,12 @@ def spoken(
     market = markets(m)[b]
     if kind <= ASK_LEVEL or kind in (SETTLED, CLEAR):
         if market.has_depth:
+            market.updated = at
             bid, bid_size = market.bid, market.bid_size
             ask, ask_size = market.ask, market.ask_size
-            settle(m, b, at, flags & 4)
+            stirred = market.stirred
+            if stirred and not flags & 4:
+                settle(m, b)
             if watched:
                 moved = bid != market.bid or ask != market.ask
                 resized = bid_size != market.bid_size or ask_size != market.ask_size
@@ -113,8 +154,8 @@ def spoken(
                 if moved or resized or heard or again(m, b, ins):
                     settled(m, b, ins, at, bid, bid_size, ask, ask_size)
             market.hit = 0
-        if ours:
-            looked(m, ins)
+            if ours and stirred:
+                looked(m, ins)
     elif kind == QUOTE_ASK:
         if watched:
             bid, bid_size = market.was_bid, market.was_bid_size
@@ -143,12 +184,10 @@ def at_best(m: int, b: int, side: int, price: int) -> int:
 
 
 @njit(cache=True)
-def settle(m: int, b: int, at: int, leads: int) -> None:
-    """A depth event ends: the touch is the depth's best, unless a newer quote stays."""
+def settle(m: int, b: int) -> None:
+    """The touch is the depth's best."""
     market = markets(m)[b]
-    market.updated = at
-    if leads:
-        return
+    market.stirred = 0
     bid, ask = heads(m)[b, BEST], -heads(m)[b, BEST + 1]
     if bid == NONE:
         market.bid, market.bid_size = 0, 0
@@ -169,10 +208,10 @@ def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
         clear(m, b)
         market.has_depth = 1
         market.lost &= 2
-        market.hit = 2
+        market.hit, market.stirred = 2, 1
     elif kind in (LOST, DOWN):
         clear(m, b)
-        market.lost, market.has_depth, market.has_quote = 3, 0, 0
+        market.lost, market.has_depth, market.has_quote, market.stirred = 3, 0, 0, 1
         if kind == DOWN:
             market.down |= np.uint64(1) << np.uint64(row.channel & 63)
     elif kind == UP:
@@ -185,6 +224,7 @@ def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
         for d in range(desk_count(m)):
             if desks(m)[d].instrument == row.instrument:
                 desks(m)[d].awake = 1
+                clocks(m)[0].awake = 1
 
 
 @njit(cache=True)

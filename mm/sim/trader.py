@@ -98,7 +98,7 @@ def hear(m: int, at: int) -> bool:
             if desk.instrument == message.instrument:
                 desk.settled = 0
                 if desk.own_orders:
-                    desk.awake = 1
+                    desk.awake = clock.awake = 1
     return heard
 
 

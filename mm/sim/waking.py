@@ -45,11 +45,11 @@ def looked(m: int, ins: int) -> None:
         if desk.instrument != ins or desk.awake:
             continue
         if desk.top_changed and (market.bid != desk.asked_bid or market.ask != desk.asked_ask):
-            desk.awake = 1
+            desk.awake = clocks(m)[0].awake = 1
         elif desk.moved_bps:
             moved = abs((market.bid + market.ask) / 2 - desk.asked_mid)
             if moved * 10_000.0 >= desk.moved_bps * desk.asked_mid:
-                desk.awake = 1
+                desk.awake = clocks(m)[0].awake = 1
 
 
 @njit(cache=True)
@@ -86,7 +86,7 @@ def fire(m: int, at: int) -> None:
     for d in range(desk_count(m)):
         desk = desks(m)[d]
         if 0 < desk.deadline <= at:
-            desk.awake = 1
+            desk.awake = clocks(m)[0].awake = 1
             desk.deadline = (at // desk.timer + 1) * desk.timer
 
 
@@ -109,7 +109,7 @@ def decide(m: int, at: int) -> int:
                 return ASK
             ask_rule(m, clock.desk, at)
         clock.desk += 1
-    clock.desk = 0
+    clock.desk = clock.awake = 0
     return DONE
 
 

@@ -42,8 +42,9 @@ MARKET: Final = np.dtype(
         ("has_depth", "u1"),
         ("has_quote", "u1"),
         ("lost", "u1"),  # 1: until a snapshot comes, 2: until the feed says that it is whole.
+        ("stirred", "u1"),  # The touch may not be the best of the depth any more.
         ("hit", "u1"),  # The event under way spoke of a level where an order of ours may stand.
-        ("pad", "<u4"),
+        ("pad", "u1", 3),
     ]
 )
 """What a book shows, as we see it and, further on, as the venue does; 0 where nothing is shown."""
@@ -170,6 +171,7 @@ CLOCK: Final = np.dtype(
         ("queue_n", "<f8"),
         ("open", "<i8"),
         ("open_max", "<i8"),
+        ("awake", "<i8"),  # Some desk is.
         ("desk", "<i8"),  # The desk that Python is to be asked for.
         ("cancels", "<i8"),
         ("turns", "<i8"),
