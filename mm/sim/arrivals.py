@@ -74,14 +74,15 @@ def arrive(m: int, b: int, at: int, slot: int) -> None:
         order.state = CLOSED
         respond(m, at, REJECT, slot, ZERO, ZERO)
         return
-    if not usable(m, b) or (order.post_only and crosses(m, b, slot)):
+    crossing = crosses(m, b, slot)
+    if not usable(m, b) or (order.post_only and crossing):
         order.state = CLOSED
         respond(m, at, REJECT, slot, ZERO, ZERO)
         return
     order.state = OPEN
     clock.open += 1
     respond(m, at, ACK, slot, ZERO, ZERO)
-    if crosses(m, b, slot):
+    if crossing:
         sweep(m, b, at, slot)
         if order.state == CLOSED:
             return
