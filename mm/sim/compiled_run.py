@@ -3,7 +3,7 @@
 The arrays of a `World` are allocated here and kept alive while the pass works on their addresses.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -103,9 +103,13 @@ class Memory:
 class CompiledRun:
     """A run that is fed with blocks of rows."""
 
-    def __init__(self, memory: Memory) -> None:
-        """Take over a memory whose instruments and desks are filled in."""
+    def __init__(self, memory: Memory, answer: Callable[[], None] | None = None) -> None:
+        """Take over a memory whose instruments and desks are filled in.
+
+        `answer` is called whenever a strategy that is a Python object is awake.
+        """
         self.memory = memory
+        self._answer = answer or _nobody
 
     def feed(self, rows: Rows) -> int:
         """Play as far as these rows go; returns why the pass stopped.
@@ -129,12 +133,19 @@ class CompiledRun:
 
     def go_on(self) -> int:
         """Play until the pass stops for another reason than room; returns which."""
-        memory = self.memory
+        memory, answer = self.memory, self._answer
         while True:
             why: int = advance(memory.address)
-            if why != FULL:
+            if why == ASK:
+                answer()
+            elif why == FULL:
+                memory.grow()
+            else:
                 return why
-            memory.grow()
+
+
+def _nobody() -> None:
+    raise AssertionError("a desk without a compiled rule, and nobody to ask for it")
 
 
 def warm() -> None:

@@ -44,7 +44,7 @@ def swift(m: int, row: Any, b: int, at: int, market: Any, rules: Any, matched: i
     row, and costs no call.
     """
     kind = row.kind
-    if kind != BID and kind != ASK_LEVEL:
+    if kind not in (BID, ASK_LEVEL):
         return False
     side, price, size = whole(kind - BID), row.price, row.size
     key = price if side == 0 else -price

@@ -11,8 +11,8 @@ the market before commands.
 from mm.projections.compiled import ONE, ZERO, njit, whole
 from mm.sim.arrivals import act
 from mm.sim.feed import play, spoken, swift
-from mm.sim.trader import hear, pull, quote
-from mm.sim.waking import ASK, DONE, decide, fire, next_timer, sample
+from mm.sim.trader import hear, pull
+from mm.sim.waking import ASK, DONE, believe, decide, fire, next_timer, sample
 from mm.sim.world import (
     BOOKS,
     FAR_AWAY,
@@ -82,7 +82,7 @@ def advance(m: int) -> int:
     one_clock = ZERO if other else ONE
     coming, going = responses(m), commands(m)
     if clock.phase == 1:  # Python has answered for a desk.
-        quote(m, clock.desk, clock.at)
+        believe(m, clock.desk, clock.at)
         clock.desk += 1
         if decide(m, clock.at) == ASK:
             return ASK

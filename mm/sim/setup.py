@@ -18,7 +18,7 @@ from mm.sim.queue_models import number_of, parameter
 from mm.sim.settings import Latency, PaperSettings
 from mm.sim.world import FAR_AWAY, LEVELS_MAX, SENT_MAX
 from mm.strategy.base import Strategy
-from mm.strategy.rules import SYMMETRIC
+from mm.strategy.rules import PYTHON, SYMMETRIC
 from mm.strategy.symmetric import Symmetric
 
 PRODUCT_MAX: Final = 1 << 62
@@ -48,6 +48,24 @@ def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:
     return ""
 
 
+def employed(
+    settings: EngineSettings, instruments: Sequence[InstrumentDefined]
+) -> list[tuple[int, str, Strategy]]:
+    """Every desk in its order: the place of its instrument, its name, its strategy."""
+    return [
+        (place, name, strategy_of(name, chosen, instrument))
+        for place, instrument in enumerate(instruments)
+        if instrument.name in settings.limits
+        for name, chosen in settings.strategies.items()
+        if chosen.instrument == instrument.name
+    ]
+
+
+def interpret(memory: Memory) -> None:
+    """Have every desk's strategy asked as a Python object, even where its rule is compiled."""
+    memory.desks["rule"] = PYTHON
+
+
 def memory_of(
     settings: EngineSettings, paper: PaperSettings, instruments: Sequence[InstrumentDefined]
 ) -> tuple[Memory, tuple[str, ...]]:
@@ -55,14 +73,8 @@ def memory_of(
 
     Raises `ConfigError` for what an instrument cannot express.
     """
-    employed = [
-        (place, name, strategy_of(name, chosen, instrument))
-        for place, instrument in enumerate(instruments)
-        if instrument.name in settings.limits
-        for name, chosen in settings.strategies.items()
-        if chosen.instrument == instrument.name
-    ]
-    memory = Memory(len(instruments), len(employed), two_clocks=paper.market == "venue")
+    desks = employed(settings, instruments)
+    memory = Memory(len(instruments), len(desks), two_clocks=paper.market == "venue")
     for place, instrument in enumerate(instruments):
         limits = settings.limits.get(instrument.name)
         _instrument(
@@ -70,10 +82,10 @@ def memory_of(
             instrument,
             limits_of(limits, instrument) if limits is not None else None,
         )
-    for desk, (place, _, strategy) in enumerate(employed):
+    for desk, (place, _, strategy) in enumerate(desks):
         _desk(memory, desk, place, strategy)
     _clock(memory, paper, instruments)
-    return memory, tuple(name for _, name, _ in employed)
+    return memory, tuple(name for _, name, _ in desks)
 
 
 def _instrument(row: Any, instrument: InstrumentDefined, limits: Limits | None) -> None:

@@ -138,6 +138,15 @@ def asked(m: int, d: int) -> None:
 
 
 @njit(cache=True)
+def believe(m: int, d: int, at: int) -> None:
+    """Python has said what a desk wants."""
+    desk = desks(m)[d]
+    asked(m, d)
+    if not (clocks(m)[0].same and desk.settled and not desk.take_sign):
+        quote(m, d, at)
+
+
+@njit(cache=True)
 def ask_rule(m: int, d: int, at: int) -> None:
     """A compiled rule says what it wants; for the same again, nothing is done."""
     desk = desks(m)[d]

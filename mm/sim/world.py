@@ -178,7 +178,8 @@ CLOCK: Final = np.dtype(
         ("events", "<i8"),
         ("refused", "<i8"),
         ("stopping", "<i8"),
-        ("phase", "<i8"),
+        ("phase", "<i8"),  # 1: Python has answered for a desk.
+        ("same", "<i8"),  # It wants what it wanted last.
         ("wakes", "<i8"),
         ("error", "<i8"),
     ]
