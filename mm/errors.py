@@ -28,7 +28,8 @@
     │   ├── DiskTooSmall            too little free space to start
     │   └── StoreLocked             another process uses this store directory
     ├── SessionError        3   a session that cannot be found, resumed or compared
-    │   └── ReplayDiverged  1   recomputed decisions differ from the recorded ones
+    │   ├── ReplayDiverged  1   recomputed decisions differ from the recorded ones
+    │   └── TrialsFailed    1   of a sweep; the others are finished
     ├── QueryError          2   a question in SQL that cannot be answered
     ├── VenueError          5   a venue failed us, as opposed to saying no
     │   ├── VenueUnavailable        it does not answer, or is under maintenance
@@ -194,6 +195,12 @@ class SessionError(MmError):
 
 class ReplayDiverged(SessionError):
     """Recomputed decisions differ from the recorded ones."""
+
+    exit_code = 1
+
+
+class TrialsFailed(SessionError):
+    """Trials of a sweep failed; the others are finished and written down."""
 
     exit_code = 1
 

@@ -9,6 +9,7 @@ and a snapshot that differs is thrown away.
 
 import hashlib
 import os
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -40,10 +41,10 @@ class Snapshot(Label, frozen=True, array_like=True):
     state: Any
 
 
-def fingerprint() -> str:
-    """SHA-256 over the source of the pure floors: which code this is."""
+def fingerprint(packages: Sequence[str] = DECIDING) -> str:
+    """SHA-256 over the source of packages, the pure floors if none is named: which code this is."""
     seen = hashlib.sha256()
-    for package in DECIDING:
+    for package in packages:
         folder = resources.files(f"mm.{package}")
         for file in sorted(folder.iterdir(), key=lambda each: each.name):
             if file.name.endswith(".py"):

@@ -14,6 +14,7 @@ import typer
 
 from mm.apps import config as configs
 from mm.apps.backtest import Backtest
+from mm.apps.cli import sweep as sweeps
 from mm.apps.cli.columns import Asked, play
 from mm.apps.cli.live import refuse_halted, run, warm_kernels
 from mm.apps.cli.output import emit_json, out, progress, table
@@ -341,3 +342,6 @@ def show_backtested(result: Backtested) -> None:
     out.print(f"head   {result.head}")
     if result.out:
         out.print(f"session log in {result.out}")
+
+
+sweeps.attach(app)
