@@ -18,6 +18,7 @@ from mm.events.instrument import InstrumentDefined
 from mm.events.units import EXACT, MICROS, MILLIS, SECONDS, Lots, Nanos, to_lots
 from mm.strategy.base import Strategy
 from mm.strategy.fair_value import FairValue
+from mm.strategy.pegged import Pegged
 from mm.strategy.symmetric import Symmetric, grid_of
 
 _UNITS: Final = {
@@ -36,11 +37,13 @@ INSTRUMENTS_MAX: Final = 30
 REFRESH_MIN: Final = Nanos(MILLIS)
 _SIZE_MAX: Final = 10**15
 _BPS_MAX: Final = 5_000
+_TICKS_MAX: Final = 10**9
 _DAY: Final = 24 * 3600 * SECONDS
 MOST_POSITIVE: Final = {
     "order_size": _SIZE_MAX,
     "position_max": _SIZE_MAX,
     "half_spread_bps": _BPS_MAX,
+    "half_spread_ticks": _TICKS_MAX,
     "levels": 20,
     "age_max": _DAY,
     "book_age_max": _DAY,
@@ -49,6 +52,7 @@ MOST_POSITIVE: Final = {
 MOST: Final = {
     "level_spacing_bps": _BPS_MAX,
     "skew_bps": _BPS_MAX,
+    "skew_ticks": _TICKS_MAX,
     "drift_bps": _BPS_MAX,
     "hedge_above": _SIZE_MAX,
     "hedge_slippage_bps": _BPS_MAX,
@@ -131,7 +135,27 @@ class SymmetricSettings(
     amend: bool = False
 
 
-StrategySettings = SymmetricSettings
+class PeggedSettings(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="pegged",
+):
+    """One bid and one ask some ticks from the mid; see `mm.strategy.pegged`."""
+
+    instrument: str
+    order_size: Decimal
+    position_max: Decimal
+    half_spread_ticks: float
+    skew_ticks: float = 0.0
+    refresh: Duration = Duration("250ms")
+    wallet: str = "main"
+    amend: bool = False
+
+
+StrategySettings = SymmetricSettings | PeggedSettings
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -167,6 +191,14 @@ def lots(field: str, size: Decimal, instrument: InstrumentDefined) -> Lots:
 def strategy_of(name: str, settings: StrategySettings, instrument: InstrumentDefined) -> Strategy:
     """The strategy in the instrument's own units."""
     where = f"strategies.{name}"
+    if isinstance(settings, PeggedSettings):
+        return Pegged(
+            order_size=lots(f"{where}.order_size", settings.order_size, instrument),
+            position_max=lots(f"{where}.position_max", settings.position_max, instrument),
+            half_spread_ticks=settings.half_spread_ticks,
+            skew_ticks=settings.skew_ticks,
+            refresh=settings.refresh.nanos,
+        )
     return Symmetric(
         order_size=lots(f"{where}.order_size", settings.order_size, instrument),
         position_max=lots(f"{where}.position_max", settings.position_max, instrument),
@@ -242,6 +274,8 @@ def _bounded(
     where: str, settings: msgspec.Struct, bounds: Mapping[str, int], *, above: bool
 ) -> None:
     for field, most in bounds.items():
+        if field not in settings.__struct_fields__:
+            continue
         value = getattr(settings, field)
         number = Decimal(value.nanos if isinstance(value, Duration) else value)
         if not number.is_finite() or number > most or number < 0 or (above and not number):

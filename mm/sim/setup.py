@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mm.engine.limits import Limits
-from mm.engine.settings import EngineSettings, limits_of, strategy_of
+from mm.engine.settings import EngineSettings, SymmetricSettings, limits_of, strategy_of
 from mm.errors import ConfigError
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.units import Nanos
@@ -18,7 +18,8 @@ from mm.sim.queue_models import number_of, parameter
 from mm.sim.settings import Latency, PaperSettings
 from mm.sim.world import FAR_AWAY, LEVELS_MAX, SENT_MAX
 from mm.strategy.base import Strategy
-from mm.strategy.rules import PYTHON, SYMMETRIC
+from mm.strategy.pegged import Pegged
+from mm.strategy.rules import PEGGED, PYTHON, SYMMETRIC
 from mm.strategy.symmetric import Symmetric
 
 PRODUCT_MAX: Final = 1 << 62
@@ -41,7 +42,7 @@ def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:
     for name, chosen in settings.strategies.items():
         if chosen.amend:
             return f"strategy {name} amends"
-        if chosen.levels > LEVELS_MAX // 3:
+        if isinstance(chosen, SymmetricSettings) and chosen.levels > LEVELS_MAX // 3:
             return f"strategy {name} rests {chosen.levels} levels"
     if any(each.messages_per_second_max > SENT_MAX for each in settings.limits.values()):
         return f"a limit allows more than {SENT_MAX} messages a second"
@@ -124,8 +125,13 @@ def _desk(memory: Memory, place: int, instrument: int, strategy: Strategy) -> No
     if isinstance(strategy, Symmetric):
         terms = strategy.terms
         row["rule"], row["book_age_max"] = SYMMETRIC, strategy.book_age_max
-        memory.integers[place, : len(terms.whole)] = terms.whole
-        memory.real[place, : len(terms.real)] = terms.real
+    elif isinstance(strategy, Pegged):
+        terms = strategy.terms
+        row["rule"] = PEGGED
+    else:
+        return
+    memory.integers[place, : len(terms.whole)] = terms.whole
+    memory.real[place, : len(terms.real)] = terms.real
 
 
 def _clock(memory: Memory, paper: PaperSettings, instruments: Sequence[InstrumentDefined]) -> None:

@@ -74,6 +74,16 @@ def nothing(reason: NoQuoteReason, detail: str = "") -> Wanted:
     return Wanted(bid_reason=reason, ask_reason=reason, detail=detail)
 
 
+def unquotable(view: MarketView) -> NoQuoteReason | None:
+    """Why there is no book to quote from, or None where there is."""
+    book = view.book
+    if not book.usable:
+        return NoQuoteReason.NO_BOOK
+    if not book.two_sided:
+        return NoQuoteReason.ONE_SIDED_BOOK
+    return NoQuoteReason.CROSSED_BOOK if book.crossed else None
+
+
 class Strategy(Protocol):
     """A rule for one instrument; two runs of it on equal input give equal output."""
 

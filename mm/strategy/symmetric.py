@@ -15,7 +15,7 @@ import msgspec
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.session import NoQuoteReason
 from mm.events.units import Lots, Nanos, Side, Ticks
-from mm.strategy.base import Level, MarketView, Take, Wakes, Wanted, nothing
+from mm.strategy.base import Level, MarketView, Take, Wakes, Wanted, nothing, unquotable
 from mm.strategy.fair_value import FairValue
 from mm.strategy.rules import HEDGING, NO_ROOM, QUOTING, Anchored, Seen, Terms, anchored, symmetric
 
@@ -117,16 +117,10 @@ class Symmetric(msgspec.Struct, frozen=True, kw_only=True):
         return wanted, Anchor(anchor.fair, Nanos(anchor.at), Lots(anchor.net))
 
     def _unquotable(self, view: MarketView) -> NoQuoteReason | None:
-        book = view.book
-        if not book.usable:
-            return NoQuoteReason.NO_BOOK
-        if not book.two_sided:
-            return NoQuoteReason.ONE_SIDED_BOOK
-        if book.crossed:
-            return NoQuoteReason.CROSSED_BOOK
-        if view.book_age > self.book_age_max:
+        reason = unquotable(view)
+        if reason is None and view.book_age > self.book_age_max:
             return NoQuoteReason.STALE_BOOK
-        return None
+        return reason
 
 
 def _levels(flat: list[int], count: int) -> tuple[Level, ...]:
