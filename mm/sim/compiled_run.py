@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mm.log.rows import ROW, Rows
+from mm.log.rows import ROW, Flag, Rows
 from mm.projections.ladder import NONE, empty
 from mm.sim.replay import FULL, MORE_ROWS, advance, stop
 from mm.sim.results import FILL, ORDER, POINT
@@ -36,6 +36,8 @@ from mm.sim.world import (
 )
 
 RESULTS_START: Final = 1 << 14
+NEAR: Final = 1 << 10
+"""Rows in which the end of a turn is looked for at once."""
 
 
 class Memory:
@@ -110,12 +112,26 @@ class CompiledRun:
         """
         self.memory = memory
         self._answer = answer or _nobody
+        self._begun: Rows = np.zeros(0, ROW)
 
     def feed(self, rows: Rows) -> int:
         """Play as far as these rows go; returns why the pass stopped.
 
-        With two clocks the venue is ahead of us: rows that have not reached us are kept for later.
+        A turn that a later block ends is kept until then, so that blocks do not show. With two
+        clocks the venue is ahead of us: rows that have not reached us are kept as well.
         """
+        start, stop = first_end(rows) if len(self._begun) else 0, last_end(rows)
+        if start:
+            self._load(np.concatenate((self._begun, rows[:start])))
+            self.go_on()
+        if stop:
+            self._begun = rows[stop:].copy()
+        else:
+            self._begun = np.concatenate((self._begun, rows))
+        self._load(rows[start : max(start, stop)])
+        return self.go_on()
+
+    def _load(self, rows: Rows) -> None:
         memory = self.memory
         clock = memory.clock
         kept = memory.rows[int(clock["i"][0]) :]
@@ -124,10 +140,12 @@ class CompiledRun:
         clock["i"] = 0
         memory.rows = np.concatenate((kept, rows)) if len(kept) else np.ascontiguousarray(rows)
         memory.refresh()
-        return self.go_on()
 
     def end(self, patience: int) -> int:
         """Pull all quotes and wait for what the venue says, for so many nanoseconds at most."""
+        if len(self._begun):
+            self._load(self._begun)
+            self.go_on()
         stop(self.memory.address, patience)
         return self.go_on()
 
@@ -142,6 +160,25 @@ class CompiledRun:
                 memory.grow()
             else:
                 return why
+
+
+def first_end(rows: Rows) -> int:
+    """How many rows there are up to the end of the first turn; 0 where none ends."""
+    for start in range(0, len(rows), NEAR):
+        found = np.flatnonzero(rows["flags"][start : start + NEAR] & Flag.TURN)
+        if len(found):
+            return start + int(found[0]) + 1
+    return 0
+
+
+def last_end(rows: Rows) -> int:
+    """How many rows there are up to the end of the last turn; 0 where none ends."""
+    for until in range(len(rows), 0, -NEAR):
+        start = max(0, until - NEAR)
+        found = np.flatnonzero(rows["flags"][start:until] & Flag.TURN)
+        if len(found):
+            return start + int(found[-1]) + 1
+    return 0
 
 
 def _nobody() -> None:
