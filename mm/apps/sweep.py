@@ -106,6 +106,7 @@ class Sweep:
         self.candidates: list[Candidate] = []
         self.failures: list[Failure] = []
         self._base, self._setup, self._results, self._code = base, setup, results, code
+        self._named = 0
         self._known = results.known(code)
         self._places: dict[str, Place] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -113,16 +114,18 @@ class Sweep:
     def run(self, chooser: Chooser, executor: Executor, objective: str, heard: Heard) -> None:
         """Try everything; raises what `heard` raises, and `ConfigError` where nothing can run."""
         while batch := chooser.batch():
+            before = self.reused
             keys = self._submit(batch, executor)
-            heard(len(self._outcomes) - self.played)
+            heard(self.reused - before)
             for outcome in executor.finished():
                 if outcome is not None:
                     self._put(outcome)
                     self.played += 1
                 heard(int(outcome is not None))
             found = [self._candidate(each) for each in keys]
-            self.candidates += found
             chooser.tell([_score(each, objective) for each in found])
+            self.candidates += {each.number: each for each in found if self._is_new(each)}.values()
+            self._named += len(batch)
         self._collect_failures()
 
     def _submit(self, batch: Sequence[Parameters], executor: Executor) -> list[list[str]]:
@@ -131,18 +134,18 @@ class Sweep:
         numbers: dict[str, int] = {}
         keys: list[list[str]] = []
         todo: list[Trial] = []
-        for number, parameters in enumerate(batch, len(self.candidates)):
+        for number, parameters in enumerate(batch, self._named):
             keys.append([])
             for place, window in enumerate(self._setup.windows):
                 key, trial = self._prepared(number, parameters, place, window)
                 keys[-1].append(key)
-                numbers[key] = number
+                numbers[key] = self._places[key].number
                 if isinstance(trial, ConfigError):
                     refused.append(trial)
                     self._put(failure(key, trial))
                 elif trial is not None:
                     todo.append(trial)
-        if refused and len(refused) == len(numbers) and not self.candidates:
+        if refused and len(refused) == len(numbers) and not self._named:
             raise refused[0]
         self._results.renumber({key: numbers[key] for key in numbers if key in self._known})
         for trial in todo:
@@ -195,6 +198,10 @@ class Sweep:
                 for place, outcome in enumerate(outcomes)
             },
         )
+
+    def _is_new(self, candidate: Candidate) -> bool:
+        """Whether nobody named these parameters in an earlier batch."""
+        return candidate.number >= self._named
 
     def _collect_failures(self) -> None:
         for key, place in self._places.items():

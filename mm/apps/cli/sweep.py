@@ -14,6 +14,7 @@ WORKERS_MAX: Final = 256
 WINDOWS_MAX: Final = 1_000
 TRIALS_MAX: Final = 100_000
 STEP_MAX: Final = 86_400
+SEED_MAX: Final = 1 << 31
 
 
 def sweep(
@@ -29,6 +30,7 @@ def sweep(
     space: Annotated[
         list[str] | None, typer.Option(help="KEY=LOW:HIGH[:STEP][:log], for --optuna.")
     ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="Of the search.")] = 1,
     workers: Annotated[
         int, typer.Option(min=0, max=WORKERS_MAX, help="Processes; 0: one a core.")
     ] = 0,
@@ -54,6 +56,7 @@ def sweep(
             grid=tuple(grid or ()),
             optuna=optuna,
             space=tuple(space or ()),
+            seed=seed,
             workers=workers,
             windows=max(walk_forward, 1),
             objective=objective,

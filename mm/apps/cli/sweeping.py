@@ -27,7 +27,7 @@ from mm.apps.sweep import Base, Chooser, Failure, Grid, Sweep
 from mm.apps.sweep_pool import LocalPool
 from mm.apps.sweep_ranking import OBJECTIVES, Luck, Standing, Walked, luck, ranked, walked
 from mm.apps.sweep_results import Results, file_of
-from mm.apps.sweep_space import axes_of, product, toml_lines
+from mm.apps.sweep_space import axes_of, product, spaces_of, toml_lines
 from mm.apps.sweep_trial import Setup, code
 from mm.apps.sweep_window import Window, windows_of
 from mm.errors import ConfigError, Interrupted, TrialsFailed
@@ -46,6 +46,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     grid: tuple[str, ...]
     optuna: int
     space: tuple[str, ...]
+    seed: int
     workers: int
     windows: int
     objective: str
@@ -105,7 +106,10 @@ def chooser_of(asked: Asked) -> Chooser:
         )
     if not asked.optuna:
         return Grid(list(product(axes_of(asked.grid))))
-    raise ConfigError("--optuna", where="", remedy="")
+    from mm.apps.sweep_search import Search
+
+    journal = file_of(asked.out).with_suffix(".study.log")
+    return Search(spaces_of(asked.space), asked.optuna, asked.seed, journal)
 
 
 def base_of(path: Path, environment: Mapping[str, str]) -> Base:
