@@ -45,6 +45,7 @@ class Memory:
 
     def __init__(self, instruments: int, desks: int, *, two_clocks: bool) -> None:
         """Allocate; with two clocks the venue has books of its own."""
+        self.two_clocks = two_clocks
         books = instruments * (2 if two_clocks else 1)
         self.ladder = empty(books)
         self.markets = np.zeros(books, MARKET)
@@ -134,10 +135,12 @@ class CompiledRun:
     def _load(self, rows: Rows) -> None:
         memory = self.memory
         clock = memory.clock
-        kept = memory.rows[int(clock["i"][0]) :]
-        clock["first_row"] += clock["i"]
-        clock["j"] -= clock["i"]
-        clock["i"] = 0
+        # What is heard the moment it happens reaches us first: either may be the one behind.
+        done = clock["i"][0] if not memory.two_clocks else min(clock["i"][0], clock["j"][0])
+        kept = memory.rows[int(done) :]
+        clock["first_row"] += done
+        clock["i"] -= done
+        clock["j"] -= done
         memory.rows = np.concatenate((kept, rows)) if len(kept) else np.ascontiguousarray(rows)
         memory.refresh()
 
