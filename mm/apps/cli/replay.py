@@ -18,6 +18,7 @@ from mm.apps.cli import sweep as sweeps
 from mm.apps.cli.columns import Asked, play
 from mm.apps.cli.live import refuse_halted, run, warm_kernels
 from mm.apps.cli.output import emit_json, out, progress, table
+from mm.apps.cli.whatif import attach
 from mm.apps.config import Config
 from mm.apps.logs import turns
 from mm.apps.session import check, opening
@@ -344,4 +345,5 @@ def show_backtested(result: Backtested) -> None:
         out.print(f"session log in {result.out}")
 
 
+attach(app)
 sweeps.attach(app)

@@ -1,0 +1,356 @@
+"""The run of a session: the columns that a compiled run leaves, from the turns of a log.
+
+Live on paper or a plain backtest, every turn is folded once. Times are those at which we heard, the
+turns' own; a fill's `at` is the venue's. Orders stand in the order in which they were decided. What
+a fill met is the mid of the book as the venue had heard it by then. Fees are not read from the log:
+they follow from the instrument's rates, as for every run.
+"""
+
+from bisect import bisect_right
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from mm.analytics.run import Payment, Run, RunInfo
+from mm.analytics.venue_clock import VenueClock, is_market
+from mm.engine.parameters import settings_in
+from mm.engine.settings import EngineSettings
+from mm.events.account import FundingPaid
+from mm.events.base import Body
+from mm.events.instrument import InstrumentDefined
+from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated, TradePrinted
+from mm.events.orders import (
+    CancelOrder,
+    IntentRefused,
+    Liquidity,
+    OrderAcked,
+    OrderAmended,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderResolved,
+    PlaceOrder,
+    Resolution,
+)
+from mm.events.session import EngineFaulted, SessionStarted, StopRequested, TradingHalted
+from mm.events.turn import Turn
+from mm.events.units import SECONDS, InstrumentId, Nanos, OrderId
+from mm.events.vocabulary import levels_in
+from mm.projections.base import Routes
+from mm.projections.book import Books
+from mm.sim.results import FILL, ORDER, POINT
+
+LIVE, FILLED, ENDED, REFUSED = 0, 2, 3, 4
+"""How an order stands, as `mm.sim.trader` numbers it."""
+RESOLVED: Final = {
+    Resolution.FILLED: FILLED,
+    Resolution.CANCELED: ENDED,
+    Resolution.NEVER_ARRIVED: REFUSED,
+}
+COUNTED: Final = (BookDelta, BookSnapshot, QuoteUpdated, TradePrinted)
+MIDS_KEPT: Final = 1 << 16
+HEDGE: Final = "hedge"
+
+
+class LoggedOrder(msgspec.Struct):
+    """One order, as far as we heard of it; the fields are those of `ORDER`."""
+
+    id: int
+    placed: int
+    price: int
+    size: int
+    instrument: int
+    desk: int
+    side: int
+    level: int
+    reason: int
+    acked: int = 0
+    ended: int = 0
+    filled: int = 0
+    status: int = LIVE
+
+
+class Mids:
+    """Twice the mid of one instrument over the venue's time; of late only, in bounded memory."""
+
+    def __init__(self) -> None:
+        """Nothing is known."""
+        self.last = 0
+        self._times: list[int] = []
+        self._mids: list[int] = []
+
+    def tell(self, at: int, mid2: int) -> None:
+        """From `at` on it is this; 0: no two-sided book."""
+        if mid2 != self.last:
+            self.last = mid2
+            self._times.append(at)
+            self._mids.append(mid2)
+            if len(self._times) > 2 * MIDS_KEPT:
+                del self._times[:MIDS_KEPT], self._mids[:MIDS_KEPT]
+
+    def at(self, when: int) -> int:
+        """What it was; before all that is remembered, 0."""
+        place = bisect_right(self._times, when)
+        return self._mids[place - 1] if place else 0
+
+
+class LoggedRun:
+    """Takes the turns of one session in their order; `run` gives what they came to."""
+
+    def __init__(self, point_every: Nanos = Nanos(SECONDS)) -> None:
+        """Start before the session's first turn."""
+        self.session: SessionStarted | None = None
+        self.first = self.last = Nanos(0)
+        self.events = 0
+        self.halted = ""
+        self.fills: list[tuple[int, ...]] = []
+        self.counts = {"turns": 0, "cancels": 0, "refused": 0}
+        self._every = point_every
+        self._point_due = 0
+        self._settings = EngineSettings(strategies={}, limits={})
+        self._clock = VenueClock()
+        self._books = Books()
+        self._folds = self._books.routes()
+        self._routes = self._handlers()
+        self._instruments: dict[InstrumentId, InstrumentDefined] = {}
+        self._places: dict[InstrumentId, int] = {}
+        self._mids: list[Mids] = []
+        self._desks: dict[str, int] = {}
+        self._net: dict[tuple[int, int], int] = {}
+        self._orders: dict[OrderId, LoggedOrder] = {}
+        self._points: list[tuple[int, ...]] = []
+        self._payments: list[Payment] = []
+        self._stopped = False
+
+    def take(self, turn: Turn) -> None:
+        """Fold the next turn."""
+        self._sample(turn.at)
+        self.counts["turns"] += 1
+        before, heard = self._stopped, False
+        for fact, at in self._clock.heard(turn):
+            if is_market(fact):
+                self._market(fact, at, turn.at)
+                heard = True
+            else:
+                self._take(fact, turn.at)
+        for decision in turn.decisions:
+            self._take(decision, turn.at)
+        if self.session is not None and not self._desks:
+            self._employ()
+        if not before and (heard or self._stopped):  # What follows the stop is winding down.
+            self._span(turn.at)
+
+    def _take(self, event: Body, at: Nanos) -> None:
+        handler = self._routes.get(type(event))
+        if handler is not None:
+            handler(event, at)
+
+    def _span(self, at: Nanos) -> None:
+        if not self.first:
+            self.first = at
+            self._point_due = (at // self._every + 1) * self._every
+        self.last = at
+
+    def _employ(self) -> None:
+        """Number the desks as a compiled run does: by instrument, then as they are named."""
+        for instrument in self._instruments.values():
+            for name, chosen in self._settings.strategies.items():
+                if (
+                    chosen.instrument == instrument.name
+                    and instrument.name in self._settings.limits
+                ):
+                    self._net[self._desk(name), self._places[instrument.instrument]] = 0
+
+    def _desk(self, strategy: str) -> int:
+        return self._desks.setdefault(strategy, len(self._desks))
+
+    def _sample(self, until: Nanos) -> None:
+        """Points on the grid of log time, as of before what happens at `until`."""
+        while self._point_due and self._point_due <= until:
+            for (desk, place), net in self._net.items():
+                self._points.append((self._point_due, net, self._mids[place].last, place, desk))
+            self._point_due += self._every
+
+    def _market(self, fact: Any, at: Nanos, heard: Nanos) -> None:
+        if isinstance(fact, COUNTED):
+            self.events += levels_in(fact)
+        fold = self._folds.get(type(fact))
+        if fold is not None and fact.instrument in self._places:
+            fold(fact, heard)
+            book = self._books.of(fact.instrument)
+            mid2 = book.bid + book.ask if book.usable and book.two_sided else 0
+            self._mids[self._places[fact.instrument]].tell(at, mid2)
+
+    # -- everything but the market ---------------------------------------------------------------
+
+    def _handlers(self) -> Routes:
+        """Most events say nothing of orders, fills or money."""
+        return {
+            SessionStarted: self._started,
+            InstrumentDefined: self._defined,
+            StopRequested: self._stop,
+            TradingHalted: self._halt,
+            EngineFaulted: self._fault,
+            PlaceOrder: self._placed,
+            CancelOrder: self._canceling,
+            IntentRefused: self._refused,
+            OrderAcked: self._acked,
+            OrderAmended: self._amended,
+            OrderCanceled: self._canceled,
+            OrderExpired: self._canceled,
+            OrderRejected: self._rejected,
+            OrderResolved: self._resolved,
+            OrderFilled: self._filled,
+            FundingPaid: self._funded,
+        }
+
+    def _started(self, event: SessionStarted, at: Nanos) -> None:
+        self._folds[SessionStarted](event, at)
+        self.session, self._settings = event, settings_in(event.config)
+
+    def _defined(self, event: InstrumentDefined, at: Nanos) -> None:
+        del at
+        self._instruments[event.instrument] = event
+        if event.instrument not in self._places:
+            self._places[event.instrument] = len(self._places)
+            self._mids.append(Mids())
+
+    def _stop(self, event: StopRequested, at: Nanos) -> None:
+        del event, at
+        self._stopped = True
+
+    def _halt(self, event: TradingHalted, at: Nanos) -> None:
+        del at
+        self.halted = event.reason
+
+    def _fault(self, event: EngineFaulted, at: Nanos) -> None:
+        del at
+        self.halted = f"{event.error} in {event.where}"
+
+    def _placed(self, event: PlaceOrder, at: Nanos) -> None:
+        self._orders[event.order_id] = LoggedOrder(
+            id=len(self._orders) + 1,
+            placed=at,
+            price=event.price,
+            size=event.size,
+            instrument=self._places[event.instrument],
+            desk=self._desk(event.strategy),
+            side=event.side,
+            level=event.level,
+            reason=int(event.reason == HEDGE),
+        )
+
+    def _canceling(self, event: CancelOrder, at: Nanos) -> None:
+        del event, at
+        self.counts["cancels"] += 1
+
+    def _refused(self, event: IntentRefused, at: Nanos) -> None:
+        del event, at
+        self.counts["refused"] += 1
+
+    def _acked(self, event: OrderAcked, at: Nanos) -> None:
+        order = self._orders.get(event.order_id)
+        if order is not None and not order.acked:
+            order.acked = at
+
+    def _amended(self, event: OrderAmended, at: Nanos) -> None:
+        del at
+        order = self._orders.get(event.order_id)
+        if order is not None:
+            order.price, order.size = event.price, event.size
+
+    def _canceled(self, event: OrderCanceled | OrderExpired, at: Nanos) -> None:
+        self._end(event.order_id, at, ENDED)
+
+    def _rejected(self, event: OrderRejected, at: Nanos) -> None:
+        self._end(event.order_id, at, REFUSED)
+
+    def _resolved(self, event: OrderResolved, at: Nanos) -> None:
+        if event.resolution in RESOLVED:
+            self._end(event.order_id, at, RESOLVED[event.resolution])
+
+    def _end(self, order_id: OrderId, at: Nanos, status: int) -> None:
+        order = self._orders.get(order_id)
+        if order is not None and not order.ended:
+            order.ended, order.status = at, status
+
+    def _filled(self, event: OrderFilled, at: Nanos) -> None:
+        order, place = self._orders.get(event.order_id), self._places[event.instrument]
+        desk = self._desk(event.strategy) if order is None else order.desk
+        if order is not None:
+            order.filled += event.size
+            if order.filled >= order.size:
+                self._end(event.order_id, at, FILLED)
+        self._net[desk, place] = self._net.get((desk, place), 0) + event.side * event.size
+        when = event.venue_time or event.received
+        taker = int(event.liquidity is Liquidity.TAKER)
+        number = 0 if order is None else order.id
+        met = self._mids[place].at(when)
+        self.fills.append(
+            (number, when, at, event.price, event.size, met, place, desk, int(event.side), taker)
+        )
+
+    def _funded(self, event: FundingPaid, at: Nanos) -> None:
+        """To the first desk that holds the instrument, as the ledger books it."""
+        place = self._places[event.instrument]
+        held = [desk for (desk, where), net in self._net.items() if where == place and net]
+        held += [desk for (desk, where) in self._net if where == place]
+        self._payments.append(
+            Payment(
+                at=Nanos(event.venue_time or at),
+                desk=held[0] if held else self._desk(""),
+                instrument=place,
+                asset=event.asset,
+                amount=event.amount,
+            )
+        )
+
+    # -- what it came to ---------------------------------------------------------------------------
+
+    def run(self, recording: Path | str) -> Run:
+        """The session as a run, named after it; `recording` tells where its log is."""
+        started = self.session
+        assert started is not None, "no session has started"
+        instruments = tuple(self._instruments.values())
+        return Run(
+            info=RunInfo(
+                name=started.session,
+                recording=str(recording),
+                code_version=started.code_version,
+                desks=tuple(self._desks),
+                instruments=instruments,
+                first=self.first,
+                last=self.last,
+                events=self.events,
+                latency="as it was",
+                queue="as it was",
+                fees=", ".join(f"{each.maker_fee} / {each.taker_fee}" for each in instruments),
+                config=started.config,
+                config_hash=started.config_hash,
+                halted=self.halted,
+                settings={name: f"{count:,}" for name, count in self.counts.items()},
+                payments=tuple(self._payments),
+            ),
+            orders=_orders(list(self._orders.values())),
+            fills=_columns(self.fills, FILL, 10),
+            points=_columns(self._points, POINT, 5),
+        )
+
+
+def _orders(orders: list[LoggedOrder]) -> Any:
+    table = np.zeros(len(orders), ORDER)
+    for name in LoggedOrder.__struct_fields__:
+        table[name] = [getattr(each, name) for each in orders]
+    return table
+
+
+def _columns(rows: list[tuple[int, ...]], kind: np.dtype[Any], width: int) -> Any:
+    """Rows as columns of a kind, whose first fields they are."""
+    table = np.zeros(len(rows), kind)
+    names = (kind.names or ())[:width]
+    for name, values in zip(names, zip(*rows, strict=True), strict=bool(rows)):
+        table[name] = values
+    return table
