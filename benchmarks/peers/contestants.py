@@ -62,7 +62,17 @@ def nautilus(name: str, workload: str, *options: str) -> Contestant:
     return Contestant(f"NautilusTrader, {name}", workload, command, NAUTILUS)
 
 
+def ours(name: str, workload: str, *options: str) -> Contestant:
+    """A run of our own pass."""
+    command = ("-m", "benchmarks.peers.ours", workload, *options)
+    return Contestant(f"mm, {name}", workload, command)
+
+
 CONTESTANTS: Final = (
+    ours("their rules, risk-averse", "maker", "--queue", "risk"),
+    ours("their rules, power 3", "maker", "--queue", "power3"),
+    ours("our rules, risk-averse", "maker", "--rules", "ours"),
+    ours("our rules, a Python object at every look", "maker", "--rules", "ours", "--python"),
     hft("hash book, risk-averse", "maker", "--depth", "hash", "--queue", "risk"),
     hft("hash book, power 3", "maker", "--depth", "hash", "--queue", "power3"),
     hft("array book, risk-averse", "maker", "--depth", "array", "--queue", "risk"),
@@ -74,6 +84,7 @@ CONTESTANTS: Final = (
     hft("plain Python, 200k", "events", "--interpreted", "--limit", "200000"),
     nautilus("object an event", "events"),
     nautilus("object a message", "events", "--batch"),
+    ours("one book", "none", "--rules", "ours"),
     hft("hash book", "none", "--depth", "hash"),
     hft("array book", "none", "--depth", "array"),
     nautilus("object an event", "none"),
