@@ -33,6 +33,9 @@ class Terms(NamedTuple):
     paper: PaperSettings
     held: Mapping[str, int] = {}
     """Signed lots by strategy, which the run begins with and does not count as its own."""
+    gathers: bool = False
+    """Whether rows come in turns of several messages, as a live loop forms them; `venue` is then
+    when each was received, and what the venue says meanwhile is heard in the same turn."""
 
 
 def rows_at(recording: Path) -> RowFile:
@@ -54,7 +57,7 @@ def played(
     rows = rows_at(recording) if rows is None else rows
     instruments = tuple(rows.tables.instruments)
     check(config.engine, instruments)
-    paper, held = terms or Terms(config.paper.settings)
+    paper, held, gathers = terms or Terms(config.paper.settings)
     reason = refusal(config, rows, paper)
     if reason:
         raise ConfigError(
@@ -63,6 +66,7 @@ def played(
             remedy="play it with --plain",
         )
     memory, desks = memory_of(config.engine, paper, instruments)
+    memory.clock["gathers"] = gathers
     hold(memory, [held.get(name, 0) for name in desks])
     begin(memory, rows.header.first, POINT_EVERY)
     run, funding = CompiledRun(memory), Settlements(rows.tables)

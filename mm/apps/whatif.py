@@ -123,7 +123,8 @@ class Replay:
                 if "latencies" in reason
                 else "change what it names",
             )
-        run = played(config, self._path, self._rows, Terms(paper, self._heard.segment.held))
+        terms = Terms(paper, self._heard.segment.held, gathers=self._heard.rows.late)
+        run = played(config, self._path, self._rows, terms)
         return Run(msgspec.structs.replace(run.info, name=name), run.orders, run.fills, run.points)
 
     def _paper(self, config: Config) -> PaperSettings:

@@ -102,6 +102,11 @@ def advance(m: int) -> int:
             answer = coming[clock.response_from % WIRE].arrival
         if clock.command_from < clock.command_to:
             arriving = going[clock.command_from % WIRE].arrival
+        gathered = FAR_AWAY
+        if clock.gathers and clock.i < rows:
+            gathered = row_at[clock.i].venue
+            if gathered <= answer < data:
+                answer = data
         first = min(data, timer, answer)
         if other:
             # The venue's own side, as far as nothing reaches us before it.
@@ -114,6 +119,8 @@ def advance(m: int) -> int:
                 clock.j += 1
                 if clock.response_from < clock.response_to:
                     answer = coming[clock.response_from % WIRE].arrival
+                    if gathered <= answer < data:
+                        answer = data
                     first = min(first, answer)
             if clock.j >= rows and not clock.stopping:
                 return MORE_ROWS

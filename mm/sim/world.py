@@ -166,6 +166,7 @@ CLOCK: Final = np.dtype(
         ("response_last", "<i8"),
         ("pending", "<i8"),  # Something was sent and not yet told.
         ("two_clocks", "<i8"),
+        ("gathers", "<i8"),  # What arrives once a turn's first message has, is heard in that turn.
         ("whole", "<i8"),  # Fills in full, as hftbacktest has it, instead of shared volume.
         ("queue", "<i8"),
         ("queue_n", "<f8"),
