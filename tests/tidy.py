@@ -57,7 +57,8 @@ IMPURE_IMPORTS: Final = frozenset(
 )
 IMPURE_CALLS: Final = frozenset({"open", "print", "input", "hash"})
 CLOCK_READS: Final = frozenset({"now", "utcnow", "today"})
-CATCHES_ALL: Final = {"mm.engine.core"}  # Law 1: the turn is still logged, and trading halts.
+# Law 1: the turn is still logged, and trading halts. The pass names the strategy, and ends.
+CATCHES_ALL: Final = {"mm.engine.core", "mm.sim.asking"}
 CATCH_ALL: Final = frozenset({"Exception", "BaseException"})
 UNFINISHED: Final = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
 VAGUE_NAMES: Final = re.compile(r"^(?:utils?|helpers?|commons?|managers?)$")

@@ -4,18 +4,21 @@ It plays what `Backtest` would, a hundred times as fast, and leaves columns inst
 the pass cannot play is refused by name; `Backtest` plays it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from mm import __version__
-from mm.analytics.run import Payment, Run, RunInfo
+from mm.analytics.run import Columns, Payment, Run, RunInfo
 from mm.apps import snapshots
 from mm.apps.backtest import STOP_PATIENCE
 from mm.apps.config import Config
 from mm.apps.session import check
 from mm.apps.sessions import data_dir
 from mm.errors import ConfigError
+from mm.events.instrument import InstrumentDefined
 from mm.events.units import MILLIS, SECONDS, Nanos
 from mm.log.row_cache import rows_of
 from mm.log.row_file import RowFile
@@ -76,19 +79,6 @@ def played(
     run.end(STOP_PATIENCE)
     counts = memory.clock[0]
     fills = memory.fills[: counts["fills"]].copy()
-    payments = tuple(
-        Payment(
-            at=each.at,
-            desk=desk,
-            instrument=each.instrument,
-            asset=instruments[each.instrument].settle,
-            amount=amount,
-        )
-        for each in funding.found
-        for desk in range(len(desks))
-        if memory.desks["instrument"][desk] == each.instrument
-        and (amount := paid(each, fills, desk, instruments[each.instrument]))
-    )
     return Run(
         info=RunInfo(
             name=recording.name,
@@ -105,12 +95,33 @@ def played(
             config=config.as_json(),
             config_hash=config.fingerprint(),
             settings=_counted(memory),
-            payments=payments,
+            payments=tuple(_payments(funding, memory, fills, instruments)),
         ),
         orders=memory.orders[: counts["orders"]].copy(),
         fills=fills,
         points=memory.points[: counts["points"]].copy(),
     )
+
+
+def _payments(
+    funding: Settlements,
+    memory: Memory,
+    fills: Columns,
+    instruments: tuple[InstrumentDefined, ...],
+) -> Iterator[Payment]:
+    """What each desk's position received at each settlement."""
+    for each in funding.found:
+        instrument = instruments[each.instrument]
+        for desk in np.flatnonzero(memory.desks["instrument"] == each.instrument).tolist():
+            amount = paid(each, fills, desk, instrument)
+            if amount:
+                yield Payment(
+                    at=each.at,
+                    desk=desk,
+                    instrument=each.instrument,
+                    asset=instrument.settle,
+                    amount=amount,
+                )
 
 
 def _rows_played(rows: RowFile) -> int:
