@@ -51,6 +51,18 @@ class Desk:
         ):
             self.wake(cause)
 
+    def rung(self, book: Book, cause: Seq) -> None:
+        """The timer fired: latch, unless there is nothing new and news alone is asked for."""
+        if not self.wakes.when_changed or (book.bid, book.ask) != self._asked_top:
+            self.wake(cause)
+
+    def told(self, cause: Seq) -> None:
+        """Something happened to an order of this instrument's."""
+        if self.wakes.own_orders:
+            self.wake(cause)
+        if self.wakes.when_changed:
+            self._asked_top = (0, 0)
+
     def asked(self, book: Book) -> None:
         """The strategy was asked: watch for moves from here."""
         self.cause = Seq(0)

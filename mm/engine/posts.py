@@ -215,9 +215,9 @@ class Posts:
         self.changes.append((event, self._state.events))
 
     def _fired(self, event: TimerFired, at: Nanos) -> None:
-        for _, desk in self.desks():
+        for post, desk in self.desks():
             if desk.name == event.timer:
-                desk.wake(self._state.events)
+                desk.rung(self._state.books.of(post.instrument), self._state.events)
                 desk.schedule(at)
         self._reschedule()
 
@@ -239,5 +239,4 @@ class Posts:
     def _own(self, event: Any, _at: Nanos) -> None:
         post = self.by_instrument.get(event.instrument)
         for desk in post.desks if post is not None else ():
-            if desk.wakes.own_orders:
-                desk.wake(self._state.events)
+            desk.told(self._state.events)

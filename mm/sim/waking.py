@@ -86,7 +86,10 @@ def fire(m: int, at: int) -> None:
     for d in range(desk_count(m)):
         desk = desks(m)[d]
         if 0 < desk.deadline <= at:
-            desk.awake = clocks(m)[0].awake = 1
+            market = markets(m)[desk.instrument]
+            same = market.bid == desk.asked_bid and market.ask == desk.asked_ask
+            if not (same and desk.when_changed):
+                desk.awake = clocks(m)[0].awake = 1
             desk.deadline = (at // desk.timer + 1) * desk.timer
 
 
@@ -107,24 +110,10 @@ def decide(m: int, at: int) -> int:
         if desks(m)[clock.desk].awake:
             if desks(m)[clock.desk].rule == PYTHON:
                 return ASK
-            if not the_same(m, clock.desk):
-                ask_rule(m, clock.desk, at)
+            ask_rule(m, clock.desk, at)
         clock.desk += 1
     clock.desk = clock.awake = 0
     return DONE
-
-
-@njit(cache=True)
-def the_same(m: int, d: int) -> bool:
-    """Whether a rule that looks at touch and position alone would say again what it said last."""
-    desk = desks(m)[d]
-    market = markets(m)[desk.instrument]
-    if desk.rule != PEGGED or not desk.settled or unquotable(m, desk.instrument):
-        return False
-    if market.bid != desk.asked_bid or market.ask != desk.asked_ask:
-        return False
-    desk.awake = 0
-    return True
 
 
 @njit(cache=True)

@@ -99,7 +99,8 @@ DESK: Final = np.dtype(
         ("top_changed", "u1"),
         ("own_orders", "u1"),
         ("awake", "u1"),
-        ("pad", "<u4"),
+        ("when_changed", "u1"),
+        ("pad", "u1", 3),
         ("book_age_max", "<i8"),  # 0: a book may be as old as it is.
         ("take_sign", "<i8"),
         ("take_price", "<i8"),

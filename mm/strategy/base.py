@@ -20,13 +20,15 @@ class Wakes(msgspec.Struct, frozen=True, kw_only=True):
     """What a strategy asks to be woken for; wakes are latched and answered at a turn's end.
 
     `timer` is a period (0: none) on a grid of log time; `mid_moved_bps` is the distance of the
-    mid from where it was when the strategy was last asked (0: not watched).
+    mid from where it was when the strategy was last asked (0: not watched). With `when_changed` the
+    timer asks only if the touch or an own order changed since: for rules that would say the same.
     """
 
     timer: Nanos = Nanos(0)
     mid_moved_bps: float = 0.0
     top_changed: bool = False
     own_orders: bool = True
+    when_changed: bool = False
 
 
 class MarketView(msgspec.Struct, frozen=True):

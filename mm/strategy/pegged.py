@@ -24,8 +24,8 @@ class Pegged(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def wakes(self) -> Wakes:
-        """The timer alone."""
-        return Wakes(timer=self.refresh, own_orders=False)
+        """The timer, and only if there is news: it looks at touch and position alone."""
+        return Wakes(timer=self.refresh, own_orders=False, when_changed=True)
 
     @property
     def rule(self) -> "Pegged":
