@@ -27,7 +27,7 @@ NONE: Final = -(1 << 62)
 BASE, BEST, FAR = 0, 1, 3
 """Columns of `heads`: the first price of the window, the best keys, the numbers of far levels."""
 FULL: Final = 5
-"""Column of `heads`: set when far levels have no room left and the book is no longer whole."""
+"""Column of `heads`: set for good once far levels had no room left: the book was not whole."""
 
 
 class Ladder(NamedTuple):
@@ -172,7 +172,6 @@ def clear(m: int, book: int) -> None:
                 bits(m)[2 * book + side, group] = 0
         heads(m)[book, BEST + side] = NONE
         heads(m)[book, FAR + side] = 0
-    heads(m)[book, FULL] = 0
 
 
 @njit(cache=True)

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from mm.errors import BadInput
 from mm.log.rows import ROW, Flag, Rows
-from mm.projections.ladder import NONE, empty
+from mm.projections.ladder import FAR_MAX, NONE, empty
+from mm.projections.ladder import FULL as LADDER_FULL
 from mm.sim.replay import FULL, MORE_ROWS, advance, stop
 from mm.sim.results import FILL, ORDER, POINT
 from mm.sim.waking import ASK, DONE
@@ -45,6 +47,7 @@ class Memory:
 
     def __init__(self, instruments: int, desks: int, *, two_clocks: bool) -> None:
         """Allocate; with two clocks the venue has books of its own."""
+        self.names = tuple(f"instrument {number}" for number in range(instruments))
         self.two_clocks = two_clocks
         books = instruments * (2 if two_clocks else 1)
         self.ladder = empty(books)
@@ -118,6 +121,7 @@ class CompiledRun:
     def feed(self, rows: Rows) -> int:
         """Play as far as these rows go; returns why the pass stopped.
 
+        Raises `BadInput` for a book of more far levels than the pass has room for.
         A turn that a later block ends is kept until then, so that blocks do not show. With two
         clocks the venue is ahead of us: rows that have not reached us are kept as well.
         """
@@ -153,7 +157,10 @@ class CompiledRun:
         return self.go_on()
 
     def go_on(self) -> int:
-        """Play until the pass stops for another reason than room; returns which."""
+        """Play until the pass stops for another reason than room; returns which.
+
+        Raises `BadInput` for a book that could not be held whole.
+        """
         memory, answer = self.memory, self._answer
         while True:
             why: int = advance(memory.address)
@@ -162,7 +169,19 @@ class CompiledRun:
             elif why == FULL:
                 memory.grow()
             else:
+                check_whole(memory)
                 return why
+
+
+def check_whole(memory: Memory) -> None:
+    """Raise `BadInput` for a book that lost a level for want of room."""
+    for book, lost in enumerate(memory.ladder.heads[:, LADDER_FULL].tolist()):
+        if lost:
+            raise BadInput(
+                f"a book has more than {FAR_MAX} levels a side far away from its market",
+                where=memory.names[book % len(memory.names)],
+                remedy="play it with --plain, or record fewer levels",
+            )
 
 
 def first_end(rows: Rows) -> int:

@@ -16,7 +16,7 @@ from mm.events.units import Nanos
 from mm.sim.compiled_run import Memory
 from mm.sim.queue_models import number_of, parameter
 from mm.sim.settings import Latency, PaperSettings
-from mm.sim.world import FAR_AWAY, LEVELS_MAX, SENT_MAX
+from mm.sim.world import FAR_AWAY, LEVELS_MAX, QUEUE_MAX, SENT_MAX, SLOTS
 from mm.strategy.base import Strategy
 from mm.strategy.pegged import Pegged
 from mm.strategy.rules import PEGGED, PYTHON, SYMMETRIC
@@ -44,6 +44,10 @@ def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:
             return f"strategy {name} amends"
         if isinstance(chosen, SymmetricSettings) and chosen.levels > LEVELS_MAX // 3:
             return f"strategy {name} rests {chosen.levels} levels"
+    if any(each.open_orders_max > QUEUE_MAX for each in settings.limits.values()):
+        return f"a limit allows more than {QUEUE_MAX} open orders"
+    if sum(each.open_orders_max for each in settings.limits.values()) > SLOTS:
+        return f"its limits together allow more than {SLOTS} open orders"
     if any(each.messages_per_second_max > SENT_MAX for each in settings.limits.values()):
         return f"a limit allows more than {SENT_MAX} messages a second"
     return ""
@@ -76,6 +80,7 @@ def memory_of(
     """
     desks = employed(settings, instruments)
     memory = Memory(len(instruments), len(desks), two_clocks=paper.market == "venue")
+    memory.names = tuple(instrument.name for instrument in instruments)
     for place, instrument in enumerate(instruments):
         limits = settings.limits.get(instrument.name)
         _instrument(

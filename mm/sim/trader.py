@@ -45,7 +45,7 @@ def command(m: int, at: int, kind: int, slot: int, order_id: int, instrument: in
     """Send a command on its way."""
     clock = clocks(m)[0]
     clock.command_last = max(clock.command_last, at + clock.entry)
-    assert clock.command_to - clock.command_from < WIRE
+    assert clock.command_to - clock.command_from < WIRE, "too many commands are under way"
     if clock.command_turn != clock.turns:
         clock.command_turn, clock.command_first = clock.turns, clock.command_to
     place = clock.command_to
@@ -109,7 +109,7 @@ def answered(m: int, kind: int, slot: int, order_id: int, size: int) -> None:
     """What an answer makes of our order; one that is over hears nothing more."""
     order, clock = slots(m)[slot], clocks(m)[0]
     if order.id != order_id or order.status == FREE:
-        assert kind == CANCEL_REJECTED
+        assert kind == CANCEL_REJECTED, "an answer to an order that is over"
         return
     told = orders(m)[order_id - 1]
     if kind == ACK:
@@ -244,7 +244,7 @@ def place_order(
 ) -> None:
     """An order exists from here on; its command is on the way."""
     clock, desk = clocks(m)[0], desks(m)[d]
-    assert clock.free > 0
+    assert clock.free > 0, "too many orders are alive at once"
     clock.free -= 1
     slot = free_slots(m)[clock.free]
     order = slots(m)[slot]

@@ -43,7 +43,7 @@ def respond(m: int, at: int, kind: int, slot: int, price: int, size: int) -> int
     clock = clocks(m)[0]
     arrival = max(clock.response_last, at + clock.response)
     clock.response_last = arrival
-    assert clock.response_to - clock.response_from < WIRE
+    assert clock.response_to - clock.response_from < WIRE, "too many answers are under way"
     message = responses(m)[clock.response_to % WIRE]
     message.arrival, message.kind, message.slot = arrival, kind, slot
     message.id, message.instrument = slots(m)[slot].id, slots(m)[slot].instrument
@@ -122,7 +122,7 @@ def rest(m: int, b: int, slot: int) -> None:
     order = slots(m)[slot]
     ins, side = order.instrument, (1 - order.sign) >> 1
     queue, count = queues(m)[2 * ins + side], queued(m)[ins, side]
-    assert count < QUEUE_MAX
+    assert count < QUEUE_MAX, "too many orders rest on one side"
     sign = order.sign
     front = ahead(m, b, side, order.price)
     at = count
@@ -164,7 +164,7 @@ def fill(m: int, b: int, at: int, slot: int, price: int, size: int, taker: int) 
     order, clock = slots(m)[slot], clocks(m)[0]
     if size <= 0:
         return 0
-    assert size <= order.size - order.filled
+    assert size <= order.size - order.filled, "an order was overfilled"
     order.filled += size
     assert clock.fills < count_of(m, FILLS), "no room for what the market did in one step"
     market = markets(m)[b]
