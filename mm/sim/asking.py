@@ -39,8 +39,9 @@ class BookSeen:
         """Look at the book of the instrument at a place."""
         self._memory = memory
         self._place = place
-        self._row = memory.markets[place]
-        self._words = memory.markets[place : place + 1].view(np.int64).data
+        row = memory.markets[place : place + 1]
+        self._words = row.view(np.int64).data
+        self._flags = row.view(np.uint8).data[_HAS_DEPTH:]
 
     @property
     def bid(self) -> int:
@@ -74,23 +75,27 @@ class BookSeen:
     @property
     def has_depth(self) -> bool:
         """Whether a snapshot was heard."""
-        return bool(self._row["has_depth"])
+        return bool(self._flags[0])
 
     @property
     def usable(self) -> bool:
         """Whether there is a touch that is known to be whole."""
-        row = self._row
-        return bool((row["has_depth"] or row["has_quote"]) and not row["lost"])
+        flags = self._flags
+        depth, quote, lost = flags[0], flags[1], flags[2]
+        return bool((depth or quote) and not lost)
 
     @property
     def two_sided(self) -> bool:
         """Whether both a bid and an ask are shown."""
-        return self._words[1] > 0 and self._words[3] > 0
+        words = self._words
+        return words[1] > 0 and words[3] > 0
 
     @property
     def crossed(self) -> bool:
         """Whether the best bid is at or above the best ask: a book nobody may quote from."""
-        return self.two_sided and self._words[0] >= self._words[2]
+        words = self._words
+        bid, bid_size, ask, ask_size = words[0], words[1], words[2], words[3]
+        return bid >= ask and bid_size > 0 and ask_size > 0
 
     @property
     def mid(self) -> float:
@@ -147,7 +152,7 @@ class Asker:
         places = memory.desks["instrument"].tolist()
         self._instruments = [instruments[place] for place in places]
         self._books: list[Any] = [BookSeen(memory, place) for place in places]
-        self._rows = [memory.markets[place] for place in places]
+        self._markets = [memory.markets[place : place + 1].view(np.int64).data for place in places]
         self._asked = [
             Asked(memory, place, strategy, name) for place, (name, strategy) in enumerate(desks)
         ]
@@ -161,7 +166,7 @@ class Asker:
             self._hear(clock[_AT])
         if clock[_STOPPING]:
             wanted = STOPPING
-        elif self._rows[place]["down"]:
+        elif self._markets[place][_DOWN_AT]:
             wanted = DOWN
         else:
             view = MarketView(
@@ -228,6 +233,8 @@ class Asker:
         return f"row {row} at {int(clock['at'])} ns"
 
 
+_HAS_DEPTH: Final = MARKET.fields["has_depth"][1] if MARKET.fields else 0
+_DOWN_AT = words_of(MARKET, "down")
 _AT, _DESK = words_of(CLOCK, "at"), words_of(CLOCK, "desk")
 _STOPPING, _SAME, _PHASE = (words_of(CLOCK, name) for name in ("stopping", "same", "phase"))
 _NET, _BIDS, _ASKS = (words_of(DESK, name) for name in ("net", "bids", "asks"))

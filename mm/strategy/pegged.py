@@ -5,12 +5,17 @@ stand `half_spread_ticks` from the mid, shifted by `skew_ticks` for every order 
 front of their own touch. A side stops when the position has reached its maximum.
 """
 
+from typing import Final
+
 import msgspec
 
 from mm.events.session import NoQuoteReason
 from mm.events.units import Lots, Nanos, Ticks
 from mm.strategy.base import Level, MarketView, Wakes, Wanted, nothing, unquotable
 from mm.strategy.rules import Seen, Terms, pegged
+
+QUOTING: Final = NoQuoteReason.QUOTING
+FULL: Final = NoQuoteReason.POSITION_LIMIT
 
 
 class Pegged(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +40,11 @@ class Pegged(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def terms(self) -> Terms:
         """The parameters in the order that the rule has them."""
-        return Terms(
-            (self.order_size, self.position_max), (self.half_spread_ticks, self.skew_ticks)
+        whole, real = (
+            (self.order_size, self.position_max),
+            (self.half_spread_ticks, self.skew_ticks),
         )
+        return Terms(whole, real)
 
     def initial(self) -> None:
         """It remembers nothing."""
@@ -50,14 +57,15 @@ class Pegged(msgspec.Struct, frozen=True, kw_only=True):
             return nothing(reason), memory
         seen = Seen(view.at, book.bid, book.bid_size, book.ask, book.ask_size, view.position.net)
         bids, asks = [0, 0], [0, 0]
-        sides = pegged(*self.terms, seen, bids, asks)
-        full = NoQuoteReason.POSITION_LIMIT
-        return (
-            Wanted(
-                bids=(Level(Ticks(bids[0]), Lots(bids[1])),) if sides.bids else (),
-                asks=(Level(Ticks(asks[0]), Lots(asks[1])),) if sides.asks else (),
-                bid_reason=NoQuoteReason.QUOTING if sides.bids else full,
-                ask_reason=NoQuoteReason.QUOTING if sides.asks else full,
-            ),
-            memory,
+        whole, real = (
+            (self.order_size, self.position_max),
+            (self.half_spread_ticks, self.skew_ticks),
         )
+        sides = pegged(whole, real, seen, bids, asks)
+        wanted = Wanted(
+            bids=(Level(Ticks(bids[0]), Lots(bids[1])),) if sides.bids else (),
+            asks=(Level(Ticks(asks[0]), Lots(asks[1])),) if sides.asks else (),
+            bid_reason=QUOTING if sides.bids else FULL,
+            ask_reason=QUOTING if sides.asks else FULL,
+        )
+        return wanted, memory
