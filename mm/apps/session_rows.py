@@ -18,7 +18,7 @@ from mm.analytics.venue_clock import VenueClock, is_market
 from mm.events.base import Body
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import StopRequested
-from mm.events.turn import Turn
+from mm.events.turn import TURN_FACTS_MAX, Turn
 from mm.events.units import Nanos
 from mm.events.vocabulary import tag_of
 from mm.log.columns import PLACE, table_of
@@ -29,6 +29,8 @@ from mm.log.rows import ROW, Flag, Kind, Rows
 
 PACKED: Final = 16_384
 """Events that wait as objects before they become columns."""
+FULL: Final = TURN_FACTS_MAX - 1
+"""Facts of a turn that had no room for a fill and the balance after it."""
 
 
 class SessionRows:
@@ -44,6 +46,7 @@ class SessionRows:
         self._waiting: dict[type[Body], list[tuple[tuple[int, ...], Body]]] = {}
         self._count = 0
         self._stopped: Nanos | None = None
+        self._full: list[Nanos] = []
 
     def take(self, turn: Turn) -> None:
         """Take a turn; what comes after the stop has no part in the replay."""
@@ -54,18 +57,21 @@ class SessionRows:
             ):
                 place = (turn.first + index, turn.number, index, turn.at)
                 self._keep(place, self._timed(fact, at, turn.at))
+        if len(turn.facts) >= FULL:
+            self._full.append(turn.at)
         if stops and self._stopped is None:
             self._stopped = turn.at
 
     def _timed(self, fact: Any, at: Nanos, heard: Nanos) -> Body:
         """The fact, stamped with when the venue heard it."""
         if isinstance(fact, InstrumentDefined):
-            return fact
+            defined: Body = fact
+            return defined
         self.messages += 1
         self.late |= at < heard
-        if "venue_time" in fact.__struct_fields__:
-            return msgspec.structs.replace(fact, venue_time=at)
-        return msgspec.structs.replace(fact, received=at)
+        stamp = "venue_time" if "venue_time" in fact.__struct_fields__ else "received"
+        stamped: Body = msgspec.structs.replace(fact, **{stamp: at})
+        return stamped
 
     def _keep(self, place: tuple[int, ...], event: Body) -> None:
         self._waiting.setdefault(type(event), []).append((place, event))
@@ -90,7 +96,11 @@ class SessionRows:
         return write_rows(file, market.tables, self._blocks(market))
 
     def _blocks(self, market: Market) -> Iterator[Rows]:
-        yield from market.blocks()
+        for rows in market.blocks():
+            if self._full and self.late:
+                ends = (rows["flags"] & Flag.TURN > 0) & np.isin(rows["at"], self._full)
+                rows["flags"][ends] |= np.uint8(Flag.FULL)
+            yield rows
         if self._stopped is not None:
             last = np.zeros(1, ROW)
             last["at"] = last["venue"] = self._stopped

@@ -33,6 +33,9 @@ from mm.sim.settings import Latency, PaperSettings
 CONFIGURED: Final = "as-configured"
 MEASURED: Final = "measured"
 LATENCIES: Final = (CONFIGURED, MEASURED)
+UNCHANGED: Final = "unchanged"
+REMEDY: Final = f"--latency {MEASURED} plays the median that the session measured"
+OTHER: Final = "what it names cannot be replayed yet; `mm replay backtest --plain` plays it"
 
 
 class Heard(NamedTuple):
@@ -95,7 +98,7 @@ def whatif(
     with tempfile.TemporaryDirectory(prefix="mm-whatif-") as directory:
         rows = heard.rows.write(Path(directory) / "market.arrow", str(path))
         replay = Replay(heard, path, rows, latency)
-        unchanged = replay.run(config, "unchanged")
+        unchanged = replay.run(config, UNCHANGED)
         other_run = replay.run(other, "changed") if changes else None
     agreed = trust(heard.real, unchanged)
     return WhatIf(heard.real, unchanged, agreed, heard.notes, changes, other_run)
@@ -119,9 +122,7 @@ class Replay:
             raise ConfigError(
                 f"the compiled pass cannot play the {name} session: {reason}",
                 where=str(self._path),
-                remedy=f"--latency {MEASURED} plays the median that the session measured"
-                if "latencies" in reason
-                else "change what it names",
+                remedy=REMEDY if "latencies" in reason and name == UNCHANGED else OTHER,
             )
         terms = Terms(paper, self._heard.segment.held, gathers=self._heard.rows.late)
         run = played(config, self._path, self._rows, terms)

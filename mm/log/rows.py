@@ -57,6 +57,8 @@ class Flag(IntFlag):
     EVENT = 1
     TURN = 2
     QUOTE_LEADS = 4
+    FULL = 8
+    """The turn that ends here had no room for answers: they are heard in the next one."""
 
 
 ROW: Final = np.dtype(

@@ -87,7 +87,7 @@ def advance(m: int) -> int:
         if decide(m, clock.at) == ASK:
             return ASK
         clock.phase = 0
-    timer = next_timer(m)
+    timer, owed = next_timer(m), False
     while True:
         if clock.orders > order_room or clock.fills > fill_room or clock.points > point_room:
             return FULL
@@ -105,7 +105,7 @@ def advance(m: int) -> int:
         gathered = FAR_AWAY
         if clock.gathers and clock.i < rows:
             gathered = row_at[clock.i].venue
-            if gathered <= answer < data:
+            if (gathered <= answer or owed) and answer < data:
                 answer = data
         first = min(data, timer, answer)
         if other:
@@ -119,7 +119,7 @@ def advance(m: int) -> int:
                 clock.j += 1
                 if clock.response_from < clock.response_to:
                     answer = coming[clock.response_from % WIRE].arrival
-                    if gathered <= answer < data:
+                    if (gathered <= answer or owed) and answer < data:
                         answer = data
                     first = min(first, answer)
             if clock.j >= rows and not clock.stopping:
@@ -155,7 +155,8 @@ def advance(m: int) -> int:
         if timer <= now:
             fire(m, now)
             timer = next_timer(m)
-        if clock.response_from < clock.response_to:
+        owed = clock.gathers and first == data and row_at[clock.i - 1].flags & 8
+        if clock.response_from < clock.response_to and not owed:
             hear(m, now)
         if clock.awake and decide(m, now) == ASK:
             clock.phase = 1

@@ -1,0 +1,197 @@
+"""`mm replay whatif`: a session replayed as it was, then changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from mm.apps import config as configs
+from mm.apps.changes import changed
+from mm.apps.played import played
+from mm.apps.whatif import MEASURED, hear, whatif
+from mm.errors import ConfigError, SessionError
+from tests.apps.processes import here, refused
+from tests.apps.test_bad_input import written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mm.apps.config import Config
+
+KEY = "strategies.maker.half_spread_bps"
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of some seconds."""
+    out = tmp_path_factory.mktemp("market") / "seconds"
+    assert here("record", "--feed", "synthetic", "--seconds", 4, "--out", out).returncode == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, market: Path) -> Path:
+    """The log of a session over it: a plain backtest's."""
+    place = tmp_path_factory.mktemp("session")
+    words = ("replay", "backtest", market, "--strategy", written(place), "--out", place / "log")
+    assert here(*words).returncode == 0
+    return place / "log"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Its configuration."""
+    return configs.load(written(tmp_path), {}, {})
+
+
+def test_a_session_becomes_the_columns_of_the_pass(
+    session: Path, market: Path, config: Config
+) -> None:
+    """Turns give the orders, fills and points that the compiled pass leaves of the same run."""
+    real, compiled = asyncio.run(hear(session)).real, played(config, market)
+    assert len(real.fills) > 0
+    assert len(real.orders) > len(real.fills)
+    assert (real.info.desks, real.info.instruments) == (
+        compiled.info.desks,
+        compiled.info.instruments,
+    )
+    for name in ("placed", "acked", "ended", "price", "size", "filled", "side", "level", "status"):
+        assert np.array_equal(real.orders[name], compiled.orders[name]), name
+    for name in ("order", "at", "heard", "price", "size", "side", "taker", "desk"):
+        assert np.array_equal(real.fills[name], compiled.fills[name]), name
+    shared = min(len(real.points), len(compiled.points))
+    assert shared > 0
+    for name in ("at", "net", "mid2"):
+        assert np.array_equal(real.points[name][:shared], compiled.points[name][:shared]), name
+
+
+def test_a_backtest_is_reproduced_whole(session: Path) -> None:
+    """Its own venue plays it again: every fill, every order, the same profit."""
+    found = whatif(asyncio.run(hear(session)), session).trust
+    assert (found.score, found.size_score, found.surplus) == (1.0, 1.0, 0)
+    assert found.orders_real == found.orders_simulated > 0
+    assert not any(found.profit_difference.values())
+
+
+def test_what_was_measured_can_be_played(session: Path) -> None:
+    """The median round trip of a backtest is the latency that it was given."""
+    heard = asyncio.run(hear(session))
+    asked = whatif(heard, session, (), MEASURED)
+    assert asked.unchanged.info.latency == whatif(heard, session).unchanged.info.latency
+    assert asked.trust.score == 1.0
+
+
+def test_a_paper_session_is_reproduced(tmp_path: Path) -> None:
+    """At full speed turns hold several messages: nearly every fill comes again all the same."""
+    words = ("--speed", "max", "--seconds", 20, "--data", tmp_path)
+    assert here("live", written(tmp_path), "--paper", *words).returncode == 0
+    ran = here("replay", "whatif", "--data", tmp_path, "--json")
+    found = json.loads(ran.stdout)["trust"]
+    assert found["fills_real"] > 20
+    assert found["score"] >= 0.97
+
+
+def test_a_change_is_shown_beside_the_replay(session: Path, tmp_path: Path) -> None:
+    """A wider spread fills less; text, JSON and a page say so, with what was changed."""
+    words = ("replay", "whatif", session, "--set", "strategy.half_spread_bps=3")
+    ran = here(*words, "--report", tmp_path / "page.html")
+    assert ran.returncode == 0, ran.stderr
+    assert "trust score 1.000" in ran.stdout
+    assert f"{KEY}: " in ran.stdout
+    assert "-> 3.0" in ran.stdout
+    assert "difference" in ran.stdout
+    assert (
+        "<svg" in (tmp_path / "page.html").read_text()
+        or "<img" in (tmp_path / "page.html").read_text()
+    )
+    told = json.loads(here(*words, "--json").stdout)
+    (change,) = told["changes"]
+    assert (change["key"], change["new"]) == (KEY, 3.0)
+    fills = {
+        run: sum(each["trading"]["fills"] for each in told[run]["accounts"])
+        for run in ("real", "unchanged", "changed")
+    }
+    assert fills["real"] == fills["unchanged"] > fills["changed"]
+
+
+def test_a_session_is_chosen_by_name_or_number(session: Path) -> None:
+    """Its id, its number, or the latest; another name is refused with the nearest."""
+    heard = asyncio.run(hear(session))
+    for name in (heard.segment.name, "1", ""):
+        assert asyncio.run(hear(session, name)).segment == heard.segment
+    with pytest.raises(SessionError, match=heard.segment.name):
+        asyncio.run(hear(session, heard.segment.name[:-2]))
+    with pytest.raises(SessionError, match="no session '2'"):
+        asyncio.run(hear(session, "2"))
+
+
+def test_a_recording_is_no_session(market: Path) -> None:
+    """Nobody traded there, so that there is nothing to reproduce."""
+    refused(here("replay", "whatif", market), 3, "no session has ever started here")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("strategy.half_spred_bps=3", f"the nearest is {KEY}"),
+        ("strategies.taker.levels=1", "the nearest is strategies.maker.levels"),
+        ("strategy.half_spread_bps=wide", "half_spread_bps"),
+        ("strategy.levels=1.5", "levels"),
+        ("strategy.levels=0", "levels"),
+        ("strategy.levels", "no key=value"),
+        ("strategy=3", "is a table"),
+        ("feed.speed=2", "no part in a replay"),
+        ("strategy.half_spread_bps.more=1", "the nearest is"),
+        ("", "no key=value"),
+    ],
+)
+def test_a_bad_change_is_refused(config: Config, setting: str, words: str) -> None:
+    """With the nearest key, or what is wrong with the value; nothing is run."""
+    with pytest.raises(ConfigError) as told:
+        changed(config, [setting])
+    assert words in f"{told.value.what} {told.value.where}"
+    assert told.value.remedy
+
+
+def test_values_are_written_as_in_toml(config: Config) -> None:
+    """Numbers, text with and without quotes, lists; the last of several for a key holds."""
+    limit = next(iter(config.limits))
+    other, changes = changed(
+        config,
+        [
+            "strategy.refresh=100ms",
+            'strategy.age_max="5s"',
+            'paper.entry=["2ms", "2ms"]',
+            f'limits."{limit}".open_orders_max=7',
+            "strategy.levels=1",
+            "strategy.levels=2",
+        ],
+    )
+    maker: Any = other.strategies["maker"]
+    assert (maker.refresh, maker.age_max, maker.levels) == ("100ms", "5s", 2)
+    assert other.paper.entry == ("2ms", "2ms")
+    assert other.limits[limit].open_orders_max == 7
+    assert [each.key for each in changes][-1] == "strategies.maker.levels"
+    assert len(changes) == 5
+
+
+def test_the_short_form_needs_one_strategy(config: Config) -> None:
+    """Of several, which one is meant has to be said."""
+    two: dict[str, Any] = {**config.strategies, "second": config.strategies["maker"]}
+    several = type(config)(desk="d", feed=config.feed, strategies=two, limits=config.limits)
+    with pytest.raises(ConfigError, match="maker, second"):
+        changed(several, ["strategy.levels=1"])
+
+
+def test_what_the_pass_cannot_play_is_named(session: Path) -> None:
+    """Latencies that vary, an amending strategy: refused by name, with what can be done."""
+    words = ("replay", "whatif", session, "--set")
+    refused(here(*words, "paper.latency=seeds"), 2, "latencies are not constant")
+    refused(here(*words, "strategy.amend=true"), 2, "strategy maker amends")
+    refused(here(*words, "paper.latency=none", "--latency", MEASURED), 2, "both changed and")
+    refused(here("replay", "whatif", session, "--latency", "empirical"), 2, "as-configured")
+    refused(here("replay", "whatif", session, "--report", "x.html"), 2, "nothing is changed")
