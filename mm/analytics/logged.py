@@ -6,7 +6,6 @@ a fill met is the mid of the book as the venue had heard it by then. Fees are no
 they follow from the instrument's rates, as for every run.
 """
 
-from bisect import bisect_right
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ import msgspec
 import numpy as np
 
 from mm.analytics.run import Payment, Run, RunInfo
-from mm.analytics.venue_clock import VenueClock, is_market
+from mm.analytics.venue_clock import Mids, VenueClock, is_market
 from mm.engine.parameters import settings_in
 from mm.engine.settings import EngineSettings
 from mm.events.account import FundingPaid
@@ -51,7 +50,6 @@ RESOLVED: Final = {
     Resolution.NEVER_ARRIVED: REFUSED,
 }
 COUNTED: Final = (BookDelta, BookSnapshot, QuoteUpdated, TradePrinted)
-MIDS_KEPT: Final = 1 << 16
 HEDGE: Final = "hedge"
 
 
@@ -71,30 +69,6 @@ class LoggedOrder(msgspec.Struct):
     ended: int = 0
     filled: int = 0
     status: int = LIVE
-
-
-class Mids:
-    """Twice the mid of one instrument over the venue's time; of late only, in bounded memory."""
-
-    def __init__(self) -> None:
-        """Nothing is known."""
-        self.last = 0
-        self._times: list[int] = []
-        self._mids: list[int] = []
-
-    def tell(self, at: int, mid2: int) -> None:
-        """From `at` on it is this; 0: no two-sided book."""
-        if mid2 != self.last:
-            self.last = mid2
-            self._times.append(at)
-            self._mids.append(mid2)
-            if len(self._times) > 2 * MIDS_KEPT:
-                del self._times[:MIDS_KEPT], self._mids[:MIDS_KEPT]
-
-    def at(self, when: int) -> int:
-        """What it was; before all that is remembered, 0."""
-        place = bisect_right(self._times, when)
-        return self._mids[place - 1] if place else 0
 
 
 class LoggedRun:

@@ -1,11 +1,13 @@
-"""When the simulated venue of a session heard each fact of its market.
+"""When the simulated venue of a session heard each fact of its market, and the mid it then had.
 
 It hears a message when that was received, though the turn that tells the desk of it comes later;
 its time never runs back. Commands that left and turns that ended move it on as well, so that
 nothing happens at the venue before something that has happened there.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Final
 
 from mm.events.base import MarketEvent
 from mm.events.orders import OrderSubmitted
@@ -13,6 +15,8 @@ from mm.events.session import TimerFired
 from mm.events.turn import Turn
 from mm.events.units import Nanos
 from mm.events.vocabulary import Fact
+
+MIDS_KEPT: Final = 1 << 16
 
 
 def is_market(fact: Fact) -> bool:
@@ -36,3 +40,27 @@ class VenueClock:
                 self._last = max(self._last, getattr(fact, "received", 0))
             yield fact, Nanos(min(self._last, turn.at))
         self._last = max(self._last, turn.at)
+
+
+class Mids:
+    """Twice the mid of one instrument over the venue's time; of late only, in bounded memory."""
+
+    def __init__(self) -> None:
+        """Nothing is known."""
+        self.last = 0
+        self._times: list[int] = []
+        self._mids: list[int] = []
+
+    def tell(self, at: int, mid2: int) -> None:
+        """From `at` on it is this; 0: no two-sided book."""
+        if mid2 != self.last:
+            self.last = mid2
+            self._times.append(at)
+            self._mids.append(mid2)
+            if len(self._times) > 2 * MIDS_KEPT:
+                del self._times[:MIDS_KEPT], self._mids[:MIDS_KEPT]
+
+    def at(self, when: int) -> int:
+        """What it was; before all that is remembered, 0."""
+        place = bisect_right(self._times, when)
+        return self._mids[place - 1] if place else 0
