@@ -3,7 +3,8 @@
 The runs are of one instrument's day, the peers' workload (`events.npy` of their generator), else of
 a seeded walk; the maker pegs one bid and one ask to the mid, looked at every 100 ms, and every run
 has other parameters. Of a page that several processes share PSS counts a part for each: the rows,
-40 bytes each, are such pages.
+40 bytes each, are such pages; what a process has copied or made is anonymous. Memory is looked at
+once every worker has played. Where the machine does other work too, compare the processors' time.
 
     python benchmarks/bench_sweep.py --json
     python benchmarks/bench_sweep.py --json --events events.npy
@@ -14,6 +15,7 @@ import itertools
 import json
 import os
 import re
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -71,12 +73,20 @@ def points(runs: int) -> list[dict[str, str]]:
 
 
 def memory(pid: int) -> dict[str, float]:
-    """What a process holds, in MB: resident, its share of that, and its own."""
+    """What a process holds, in MB: resident, its share of that, and what no other can share."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
-    wanted = ("Rss", "Pss", "Private_Dirty", "Shared_Clean")
+    wanted = ("Rss", "Pss", "Anonymous")
     return {
         name: int(re.search(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[1]) / 1024 for name in wanted
     }
+
+
+def processors() -> float:
+    """Seconds that this process and the workers that ended have used."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def swept(rows: RowFile, workers: int, runs: int, out: Path) -> dict[str, Any]:
@@ -85,12 +95,14 @@ def swept(rows: RowFile, workers: int, runs: int, out: Path) -> dict[str, Any]:
     base = Base(plain=PLAIN, environment={}, where="benchmark")
     most: dict[str, float] = {}
     looked = began = time.perf_counter()
+    ended, spent = 0, processors()
 
     with Results(out / f"{workers}.duckdb") as results, LocalPool(setup, workers) as pool:
 
-        def heard(_ended: int) -> None:
-            nonlocal looked
-            if time.perf_counter() - looked >= 0.3:
+        def heard(one: int) -> None:
+            nonlocal looked, ended
+            ended += one
+            if ended > 2 * workers and time.perf_counter() - looked >= 0.3:
                 looked = time.perf_counter()
                 for pid in pool.pids():
                     for name, size in memory(pid).items():
@@ -107,6 +119,7 @@ def swept(rows: RowFile, workers: int, runs: int, out: Path) -> dict[str, Any]:
         "runs": len(found),
         "failed": len(sweep.failures),
         "seconds_in_runs": round(busy, 2),
+        "processor_seconds": round(processors() - spent, 2),
         "rows_per_second": round(rows.header.rows * len(found) / wall),
         "orders": sum(each.figures.orders for each in found if each.figures),
         "worker_mb": {name: round(size) for name, size in most.items()},

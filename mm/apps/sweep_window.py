@@ -26,6 +26,7 @@ FOLDED: Final = 1 << 20
 """Rows folded at a time: memory is bounded by it."""
 RARE: Final = (Kind.CLEAR, Kind.LOST, Kind.DOWN, Kind.UP, Kind.RESYNCED)
 DEPTH: Final = (Kind.BID, Kind.ASK, Kind.SETTLED, Kind.CLEAR)
+QUOTES: Final = (Kind.QUOTE_BID, Kind.QUOTE_ASK)
 KINDS: Final = len(Kind)
 
 
@@ -133,7 +134,7 @@ class Standing:
         self._levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._has_depth = self._lost = False
         self._down: dict[int, bool] = {}
-        self._quote: list[tuple[int, int]] = []
+        self._quote: dict[Kind, tuple[int, int]] = {}
         self._leads = False
         self._told: dict[int, int] = {}
 
@@ -155,7 +156,7 @@ class Standing:
         if self._lost and not down:
             found.append(self._row(Kind.LOST))
         depth = [*self._book()] if self._has_depth else []
-        quote = [self._row(kind, price, size) for kind, (price, size) in self._quotes()]
+        quote = [self._row(kind, *self._quote[kind]) for kind in QUOTES if kind in self._quote]
         found += (depth + quote) if self._leads else (quote + depth)
         if down and not self._lost:
             found.append(self._row(Kind.RESYNCED))
@@ -173,10 +174,11 @@ class Standing:
             found = np.flatnonzero(kinds == kind)
             if len(found):
                 self._told[kind] = int(rows["price"][found[-1]])
-        asks = np.flatnonzero(kinds == Kind.QUOTE_ASK)
-        if len(asks):
-            pair = rows[asks[-1] - 1 : asks[-1] + 1]
-            self._quote = list(zip(pair["price"].tolist(), pair["size"].tolist(), strict=True))
+        for kind in QUOTES:
+            found = np.flatnonzero(kinds == kind)
+            if len(found):
+                last = rows[found[-1]]
+                self._quote[kind] = (int(last["price"]), int(last["size"]))
 
     def _rare(self, row: Any) -> None:
         """Losses, channels and snapshots: the same cases as the compiled feed has."""
@@ -185,7 +187,7 @@ class Standing:
                 self._forget(has_depth=True)
             case Kind.LOST | Kind.DOWN as kind:
                 self._forget(has_depth=False)
-                self._quote, self._lost = [], True
+                self._quote, self._lost = {}, True
                 if kind is Kind.DOWN:
                     self._down[int(row["channel"]) & 63] = True
             case Kind.UP:
@@ -212,9 +214,6 @@ class Standing:
             for price in sorted(price for price, size in levels.items() if size):
                 yield self._row(side, price, levels[price], ends=False)
         yield self._row(Kind.SETTLED)
-
-    def _quotes(self) -> Iterator[tuple[Kind, tuple[int, int]]]:
-        return zip((Kind.QUOTE_BID, Kind.QUOTE_ASK), self._quote, strict=False)
 
     def _row(
         self, kind: Kind, price: int = 0, size: int = 0, *, channel: int = 0, ends: bool = True
