@@ -24,7 +24,7 @@ from mm.projections.ladder import (
     sizes,
 )
 from mm.sim.queue_models import RISK_AVERSE
-from mm.sim.venue import list_covered, list_taken, news, printed, refresh, spoken_of
+from mm.sim.venue import list_covered, list_taken, news, printed, refresh, spoken_of, watch
 from mm.sim.waking import looked
 from mm.sim.world import clocks, desk_count, desks, instruments, markets, rows_of
 
@@ -48,13 +48,9 @@ def swift(m: int, row: Any, b: int, at: int, market: Any, rules: Any, matched: i
         return False
     side, price, size = whole(kind - BID), row.price, row.size
     key = price if side == 0 else -price
-    if not market.has_depth or (matched and rules.taken):
+    if not market.has_depth:
         return False
-    if side == 0:
-        near, far, against = rules.bid_near, rules.bid_far, rules.ask_near
-    else:
-        near, far, against = rules.ask_near, rules.ask_far, rules.bid_near
-    if matched and (far <= key <= near or key >= -against):
+    if matched and (price >= rules.bid_watch if side == 0 else price <= rules.ask_watch):
         return False
     base, best = heads(m)[b, 0], heads(m)[b, BEST + side]
     cell = price - base
@@ -220,6 +216,7 @@ def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
         market.lost = 0
     if matched and kind in (CLEAR, LOST, DOWN):
         instruments(m)[row.instrument].taken = 0
+        watch(m, whole(row.instrument))
     if ours and kind in (LOST, DOWN, UP, RESYNCED, STALE):
         for d in range(desk_count(m)):
             if desks(m)[d].instrument == row.instrument:

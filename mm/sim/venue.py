@@ -114,6 +114,18 @@ def note_range(m: int, ins: int, side: int) -> None:
         instrument.bid_near, instrument.bid_far = near, far
     else:
         instrument.ask_near, instrument.ask_far = near, far
+    watch(m, ins)
+
+
+@njit(cache=True)
+def watch(m: int, ins: int) -> None:
+    """Remember from which prices on rows may concern our orders; all do while levels are taken."""
+    instrument = instruments(m)[ins]
+    if instrument.taken:
+        instrument.bid_watch, instrument.ask_watch = NONE, -NONE
+    else:
+        instrument.bid_watch = min(instrument.bid_far, -instrument.ask_near)
+        instrument.ask_watch = max(-instrument.ask_far, instrument.bid_near)
 
 
 @njit(cache=True)
@@ -210,6 +222,7 @@ def take(m: int, ins: int, side: int, price: int, size: int) -> None:
     entry = taken_lots(m)[first + count]
     entry[0], entry[1], entry[2], entry[3] = side, price, size, 0
     instruments(m)[ins].taken = count + 1
+    watch(m, ins)
 
 
 @njit(cache=True)
@@ -238,6 +251,7 @@ def refresh(m: int, ins: int, side: int, key: int, changed: bool) -> None:
                 entry[k] = last[k]
         else:
             i += 1
+    watch(m, ins)
 
 
 @njit(cache=True)

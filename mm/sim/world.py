@@ -75,6 +75,9 @@ INSTRUMENT: Final = np.dtype(
         ("sent_to", "<i8"),
         ("taken", "<i8"),  # Prices of which we took something.
         # Where our orders stand at the venue: best and worst price of each side, as keys.
+        # A bid row at this price or above, an ask row at that or below may concern our orders.
+        ("bid_watch", "<i8"),
+        ("ask_watch", "<i8"),
         ("bid_near", "<i8"),
         ("bid_far", "<i8"),
         ("ask_near", "<i8"),
