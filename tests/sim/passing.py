@@ -38,9 +38,10 @@ from mm.log.row_market import DEFINED, MARKET, Market
 from mm.log.rows import Flag, Rows
 from mm.log.spans import SpanBuilder
 from mm.projections.ladder import BASE, FAR, WINDOW
+from mm.sim.asking import Asker
 from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.settings import PaperSettings
-from mm.sim.setup import begin, memory_of, unplayable
+from mm.sim.setup import begin, employed, interpret, memory_of, unplayable
 from tests.build import started
 from tests.log.made_rows import joined
 
@@ -270,10 +271,14 @@ def prepared(world: World, every: int = 0) -> tuple[Memory, tuple[str, ...]]:
     return memory, names
 
 
-def compiled(world: World, *, watched: bool = False) -> Told:
-    """Play a world with the compiled pass; `watched` keeps the queues after every message."""
+def compiled(world: World, *, watched: bool = False, python: bool = False) -> Told:
+    """Play a world with the compiled pass; `watched` keeps the queues after every message.
+
+    With `python` strategies are asked as the objects that they are.
+    """
     memory, names = prepared(world)
-    run, rows, queues = CompiledRun(memory), rows_of(world), []
+    run = CompiledRun(memory, _asker(world, memory).answer if python else None)
+    rows, queues = rows_of(world), []
     if watched:
         ends = np.flatnonzero(rows["flags"] & Flag.TURN) + 1
         start = 0
@@ -285,6 +290,13 @@ def compiled(world: World, *, watched: bool = False) -> Told:
         run.feed(rows)
     run.end(STOP_PATIENCE)
     return told_by(memory, names, queues)
+
+
+def _asker(world: World, memory: Memory) -> Asker:
+    interpret(memory)
+    settings = settings_in(started(**world.settings).config)
+    desks = [(name, strategy) for _, name, strategy in employed(settings, world.instruments)]
+    return Asker(memory, world.instruments, desks)
 
 
 def left_by(world: World, block: int = 0) -> bytes:

@@ -30,6 +30,12 @@ def test_any_world(world: World) -> None:
     compared(world)
 
 
+@given(worlds())
+def test_any_world_asked(world: World) -> None:
+    """The same with strategies that the pass asks as Python objects."""
+    assert_same(plainly(world), compiled(world, python=True))
+
+
 @pytest.mark.parametrize("seed", [0, 9, 18, 24])
 def test_synthetic_markets(seed: int) -> None:
     """Some seconds of a market that moves as markets do."""
