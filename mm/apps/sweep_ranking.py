@@ -61,7 +61,7 @@ class Luck(msgspec.Struct, frozen=True, kw_only=True):
     tried: int
     step: int
     ratio: float | None
-    expected: float | None
+    expected: float
     probability: float | None
 
 
@@ -134,28 +134,29 @@ def summed(figures: Sequence[Figures]) -> dict[str, Decimal]:
 
 
 def luck(candidates: Sequence[Candidate], best: int) -> Luck:
-    """The deflated Sharpe ratio of a candidate among all that were tried."""
-    by_number = {each.number: figures_of(each, list(each.found)) for each in candidates}
-    tried = {
-        number: ratios.sharpe(np.array(series(figures)), 1.0)
-        for number, figures in by_number.items()
-        if figures
-    }
-    known = [each for each in tried.values() if math.isfinite(each)]
-    chosen, ours = by_number[best], tried[best]
-    if not math.isfinite(ours):
-        return Luck(
-            tried=len(known), step=chosen[0].step, ratio=None, expected=None, probability=None
-        )
+    """The deflated Sharpe ratio of a candidate among all that were tried.
+
+    Who never traded was tried as well, with a ratio of 0; who failed was not.
+    """
+    found = {each.number: figures_of(each, list(each.found)) for each in candidates}
+    tried = {number: _once(figures) for number, figures in found.items() if figures}
+    known = [each or 0.0 for each in tried.values()]
+    chosen = found[best]
     spread = float(np.var(known, ddof=1)) if len(known) > 1 else 0.0
     probability = deflated.deflated(np.array(series(chosen)), known)
     return Luck(
         tried=len(known),
         step=chosen[0].step,
-        ratio=ours,
+        ratio=tried[best],
         expected=deflated.best_of_useless(len(known), spread),
         probability=probability if math.isfinite(probability) else None,
     )
+
+
+def _once(figures: Sequence[Figures]) -> float | None:
+    """The ratio of one step."""
+    value = ratios.sharpe(np.array(series(figures)), 1.0)
+    return value if math.isfinite(value) else None
 
 
 def walked(candidates: Sequence[Candidate], windows: Sequence[Window], objective: str) -> Walked:

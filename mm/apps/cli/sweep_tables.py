@@ -31,7 +31,7 @@ def show(result: Swept) -> None:
     if len(result.failures) > SHOWN:
         out.print(f"… and {len(result.failures) - SHOWN:,} more")
     if result.best:
-        _show_best(result.best, result.objective)
+        _show_best(result.best, result.objective, result.candidates)
         if result.luck is not None:
             _show_luck(result.luck)
     if result.walk_forward is not None:
@@ -52,7 +52,7 @@ def worded(parameters: Parameters) -> str:
     )
 
 
-def _show_best(best: list[Standing], objective: str) -> None:
+def _show_best(best: list[Standing], objective: str, candidates: int) -> None:
     rows = [
         (
             each.number,
@@ -64,13 +64,15 @@ def _show_best(best: list[Standing], objective: str) -> None:
         )
         for each in best[:SHOWN]
     ]
-    title = f"best by {objective}, of {len(best):,}; money in {best[0].currency}"
+    title = f"best by {objective}, of {candidates:,}; money in {best[0].currency}"
     table(title, ("trial", "parameters", "P&L", "Sharpe", "drawdown", "fills"), rows, room=ROOM)
+    if len(best) < candidates:
+        out.print(f"{candidates - len(best):,} have no score: they failed, or never traded")
 
 
 def _show_luck(luck: Luck) -> None:
     seconds = luck.step / SECONDS
-    if luck.probability is None or luck.ratio is None or luck.expected is None:
+    if luck.probability is None or luck.ratio is None:
         out.print(f"deflated Sharpe: unknown; {luck.tried:,} tried, too few changes to tell")
         return
     out.print(
@@ -85,7 +87,7 @@ def _show_luck(luck: Luck) -> None:
 def _show_walk(walk: Walked, objective: str) -> None:
     rows = [
         (
-            iso(each.first)[:16].replace("T", " "),
+            iso(each.first)[:19].replace("T", " "),
             "none had a score" if each.number is None else worded(each.parameters),
             _figure(each.score_before),
             _figure(each.score),

@@ -57,10 +57,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a sweep; `best` has every candidate with a score, the best one first."""
+    """What came of a sweep; `best` has every candidate with a score, the best one first.
+
+    A candidate is a set of parameters; it takes a trial for each window.
+    """
 
     file: str
     objective: str
+    candidates: int
     trials: int
     played: int
     reused: int
@@ -154,6 +158,7 @@ def run(asked: Asked, chooser: Chooser, base: Base, windows: tuple[Window, ...])
     return Swept(
         file=str(results.file),
         objective=asked.objective,
+        candidates=len(swept.candidates),
         trials=total,
         played=swept.played,
         reused=swept.reused,
