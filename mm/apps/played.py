@@ -113,7 +113,7 @@ def _payments(
     for each in funding.found:
         instrument = instruments[each.instrument]
         for desk in np.flatnonzero(memory.desks["instrument"] == each.instrument).tolist():
-            amount = paid(each, fills, desk, instrument)
+            amount = paid(each, fills, desk, instrument, memory.held[desk])
             if amount:
                 yield Payment(
                     at=each.at,

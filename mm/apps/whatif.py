@@ -25,7 +25,7 @@ from mm.apps.session_rows import SessionRows
 from mm.errors import ConfigError, SessionError
 from mm.events.session import ParameterChanged, SessionEnded
 from mm.events.turn import Turn
-from mm.events.units import Nanos
+from mm.events.units import MILLIS, Nanos
 from mm.log.row_file import RowFile
 from mm.sim.measured import round_trips, samples
 from mm.sim.settings import Latency, PaperSettings
@@ -101,7 +101,8 @@ def whatif(
         unchanged = replay.run(config, UNCHANGED)
         other_run = replay.run(other, "changed") if changes else None
     agreed = trust(heard.real, unchanged)
-    return WhatIf(heard.real, unchanged, agreed, heard.notes, changes, other_run)
+    notes = (*heard.notes, *_slower(heard, config, latency))
+    return WhatIf(heard.real, unchanged, agreed, notes, changes, other_run)
 
 
 class Replay:
@@ -151,6 +152,18 @@ class Replay:
             )
         there, back = (Nanos(median_low(each.delays)) for each in samples(trips))
         return Latency(there, there), Latency(back, back)
+
+
+def _slower(heard: Heard, config: Config, latency: str) -> list[str]:
+    """That orders took longer, or less long, than the latency that was played."""
+    trips, entry = round_trips(heard.orders), config.paper.settings.entry
+    if latency == MEASURED or not trips.trips or not isinstance(entry, Latency):
+        return []
+    took = median_low(samples(trips)[0].delays)
+    if abs(took - entry.least) <= entry.least / 10:
+        return []
+    times = f"{took / MILLIS:.3g} ms to the venue (median), not {entry.least / MILLIS:g} ms"
+    return [f"Orders took {times} as configured: try --latency {MEASURED}."]
 
 
 def _notes(segment: Segment, run: LoggedRun, orders: list[Turn]) -> list[str]:

@@ -49,6 +49,7 @@ class Memory:
         """Allocate; with two clocks the venue has books of its own."""
         self.names = tuple(f"instrument {number}" for number in range(instruments))
         self.two_clocks = two_clocks
+        self.held = [0] * desks
         books = instruments * (2 if two_clocks else 1)
         self.ladder = empty(books)
         self.markets = np.zeros(books, MARKET)

@@ -73,9 +73,13 @@ class Settlements:
 
 
 def paid(
-    settlement: Settlement, fills: np.ndarray, desk: int, instrument: InstrumentDefined
+    settlement: Settlement,
+    fills: np.ndarray,
+    desk: int,
+    instrument: InstrumentDefined,
+    held: int = 0,
 ) -> Decimal:
-    """What one desk's position received, in settlement currency."""
+    """What one desk's position received, in settlement currency; it began with `held` lots."""
     mine = (fills["desk"] == desk) & (fills["at"] < settlement.at)
-    net = int((fills["size"] * fills["side"])[mine].sum())
+    net = held + int((fills["size"] * fills["side"])[mine].sum())
     return payment(instrument, net, settlement.mark, settlement.rate) if net else Decimal(0)

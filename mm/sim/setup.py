@@ -153,6 +153,7 @@ def _clock(memory: Memory, paper: PaperSettings, instruments: Sequence[Instrumen
 
 def hold(memory: Memory, lots: Sequence[int]) -> None:
     """Give each desk what it holds before the first row: signed lots, in the order of desks."""
+    memory.held = list(lots)
     for desk, net in zip(memory.desks, lots, strict=True):
         instrument = memory.instruments[desk["instrument"]]
         desk["net"] = net

@@ -95,7 +95,8 @@ def show(heard: Heard, result: WhatIf) -> None:
     info = result.unchanged.info
     out.print(f"session {result.real.info.name} (number {heard.number} of its desk)", markup=False)
     out.print(f"from {iso(info.first)} to {iso(info.last)}")
-    out.print(f"replayed with {info.latency}; {info.queue}\n", markup=False)
+    queue = info.queue.partition(", market")[0]
+    out.print(f"replayed with {info.latency}; {queue}\n", markup=False)
     _show_trust(result.trust)
     for note in result.notes:
         out.print(note, markup=False)
