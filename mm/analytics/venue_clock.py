@@ -14,14 +14,17 @@ from mm.events.orders import OrderSubmitted
 from mm.events.session import TimerFired
 from mm.events.turn import Turn
 from mm.events.units import Nanos
-from mm.events.vocabulary import Fact
+from mm.events.vocabulary import KINDS, Fact
 
+MARKET: Final = frozenset(
+    kind for kind in KINDS.values() if issubclass(kind, MarketEvent) and kind is not TimerFired
+)
 MIDS_KEPT: Final = 1 << 16
 
 
 def is_market(fact: Fact) -> bool:
     """Whether a fact is the market's: public, and no timer of our own."""
-    return isinstance(fact, MarketEvent) and not isinstance(fact, TimerFired)
+    return type(fact) in MARKET
 
 
 class VenueClock:
@@ -34,10 +37,10 @@ class VenueClock:
     def heard(self, turn: Turn) -> Iterator[tuple[Fact, Nanos]]:
         """The facts of the next turn, each with the venue's time: at most the turn's."""
         for fact in turn.facts:
-            if isinstance(fact, OrderSubmitted):
+            if type(fact) in MARKET:
+                self._last = max(self._last, fact.received)  # type: ignore[union-attr]
+            elif isinstance(fact, OrderSubmitted):
                 self._last = max(self._last, fact.sent)
-            elif isinstance(fact, MarketEvent):
-                self._last = max(self._last, getattr(fact, "received", 0))
             yield fact, Nanos(min(self._last, turn.at))
         self._last = max(self._last, turn.at)
 
