@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from mm.apps import sweep_pool
 from tests.apps.fire import CONFIG
-from tests.apps.processes import Ran, here, refused, started
+from tests.apps.processes import RUN, Ran, here, refused, started
 
 SPREAD: Final = "strategies.maker.half_spread_bps"
 SKEW: Final = "strategies.maker.skew_bps"
@@ -116,6 +117,14 @@ def test_a_failing_trial_is_told_and_the_rest_is_done(tmp_path: Path, desk: Desk
     assert "half_spread_bps" in error
 
 
+def test_what_only_a_run_shows_is_told_as_well(tmp_path: Path, desk: Desk) -> None:
+    """An error of ours in a worker is the trial's, in its own words, and the worker goes on."""
+    ran = desk.sweep(tmp_path, *GRID, "--currency", "EUR")
+    refused(ran, 1, "TrialsFailed", "4 of 4 trials failed")
+    errors = [error for (error,) in table(tmp_path, "error")]
+    assert all(each.startswith("ConfigError: the run made money in USDT, not") for each in errors)
+
+
 def test_a_worker_that_dies_costs_its_trial(
     tmp_path: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,9 +148,9 @@ def test_ctrl_c_loses_nothing_finished(tmp_path: Path, desk: Desk) -> None:
     """Exit code 130, a table of what was done, no worker left, and the rest is played later."""
     spreads = ",".join(f"{0.3 + number / 100:.2f}" for number in range(40))
     grid = ("--grid", f"{SPREAD}={spreads}", "--step", 1)
-    with started(*desk.words(tmp_path, *grid)) as process:
+    with started(*desk.words(tmp_path, *grid), code=f"import os; os.setsid(); {RUN}") as process:
         wait_for_results(tmp_path / "sweep.duckdb")
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # As a terminal does: to all in the foreground.
         _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, said
     assert "Interrupted: stopped by Ctrl-C" in said
