@@ -250,6 +250,8 @@ def refresh(m: int, ins: int, side: int, key: int, changed: bool) -> None:
             for k in range(TAKEN_WIDTH):
                 entry[k] = last[k]
         else:
+            if entry[0] == side:
+                entry[3] = 0  # What was spoken of counts for this event only.
             i += 1
     watch(m, ins)
 
