@@ -23,9 +23,10 @@ from mm.events.units import MILLIS, SECONDS, Nanos
 from mm.log.row_cache import rows_of
 from mm.log.row_file import RowFile
 from mm.sim.compiled_run import CompiledRun, Memory
-from mm.sim.settings import Latency, PaperSettings
+from mm.sim.settings import Latency, Measured, PaperSettings
 from mm.sim.settlements import Settlements, paid
 from mm.sim.setup import begin, hold, memory_of, unplayable
+from mm.sim.stepped import Stepped
 
 POINT_EVERY: Final = Nanos(SECONDS)
 
@@ -36,6 +37,8 @@ class Terms(NamedTuple):
     paper: PaperSettings
     held: Mapping[str, int] = {}
     """Signed lots by strategy, which the run begins with and does not count as its own."""
+    measured: Measured | None = None
+    """Round trips whose delays take the place of the venue's, each from when it was sent."""
     gathers: bool = False
     """Whether rows come in turns of several messages, as a live loop forms them; `venue` is then
     when each was received, and what the venue says meanwhile is heard in the same turn."""
@@ -60,7 +63,7 @@ def played(
     rows = rows_at(recording) if rows is None else rows
     instruments = tuple(rows.tables.instruments)
     check(config.engine, instruments)
-    paper, held, gathers = terms or Terms(config.paper.settings)
+    paper, held, measured, gathers = terms or Terms(config.paper.settings)
     reason = refusal(config, rows, paper)
     if reason:
         raise ConfigError(
@@ -73,8 +76,9 @@ def played(
     hold(memory, [held.get(name, 0) for name in desks])
     begin(memory, rows.header.first, POINT_EVERY)
     run, funding = CompiledRun(memory), Settlements(rows.tables)
+    fed = run if measured is None else Stepped(run, measured)
     for block in rows.blocks():
-        run.feed(block)
+        fed.feed(block)
         funding.watch(block)
     run.end(STOP_PATIENCE)
     counts = memory.clock[0]

@@ -28,13 +28,13 @@ from mm.events.turn import Turn
 from mm.events.units import MILLIS, Nanos
 from mm.log.row_file import RowFile
 from mm.sim.measured import round_trips, samples
-from mm.sim.settings import Latency, PaperSettings
+from mm.sim.settings import Latency, Measured, PaperSettings
 
 CONFIGURED: Final = "as-configured"
 MEASURED: Final = "measured"
 LATENCIES: Final = (CONFIGURED, MEASURED)
 UNCHANGED: Final = "unchanged"
-REMEDY: Final = f"--latency {MEASURED} plays the median that the session measured"
+REMEDY: Final = f"--latency {MEASURED} plays what the session measured"
 OTHER: Final = "what it names cannot be replayed yet; `mm replay backtest --plain` plays it"
 
 
@@ -113,7 +113,7 @@ class Replay:
         self._heard = heard
         self._path = path
         self._rows = rows
-        self._latency = latency
+        self._trips = self._measured() if latency == MEASURED else None
 
     def run(self, config: Config, name: str) -> Run:
         """Play it by the compiled pass; raises `ConfigError` for what that cannot play."""
@@ -125,24 +125,36 @@ class Replay:
                 where=str(self._path),
                 remedy=REMEDY if "latencies" in reason and name == UNCHANGED else OTHER,
             )
-        terms = Terms(paper, self._heard.segment.held, gathers=self._heard.rows.late)
+        heard = self._heard
+        terms = Terms(paper, heard.segment.held, self._trips, gathers=heard.rows.late)
         run = played(config, self._path, self._rows, terms)
-        return Run(msgspec.structs.replace(run.info, name=name), run.orders, run.fills, run.points)
+        latency = run.info.latency
+        if self._trips is not None:
+            latency = f"each order's latency as measured ({latency} in the median)"
+        info = msgspec.structs.replace(run.info, name=name, latency=latency)
+        return Run(info, run.orders, run.fills, run.points)
 
     def _paper(self, config: Config) -> PaperSettings:
         """The venue, heard by the desk when its turns say so."""
         paper = config.paper.settings
         if self._heard.rows.late:
             paper = msgspec.structs.replace(paper, market="venue")
-        if self._latency != MEASURED:
+        if self._trips is None:
             return paper
-        there, back = self._measured()
+        there, back = (Nanos(median_low(each.delays)) for each in samples(self._trips))
         return msgspec.structs.replace(
-            paper, entry=there, response=back, place=None, amend=None, cancel=None, measured=None
+            paper,
+            market="venue",
+            entry=Latency(there, there),
+            response=Latency(back, back),
+            place=None,
+            amend=None,
+            cancel=None,
+            measured=None,
         )
 
-    def _measured(self) -> tuple[Latency, Latency]:
-        """The medians of the session's own round trips."""
+    def _measured(self) -> Measured:
+        """The session's own round trips."""
         trips = round_trips(self._heard.orders)
         if not trips.trips:
             raise ConfigError(
@@ -150,8 +162,7 @@ class Replay:
                 where=str(self._path),
                 remedy=f"play it with --latency {CONFIGURED}",
             )
-        there, back = (Nanos(median_low(each.delays)) for each in samples(trips))
-        return Latency(there, there), Latency(back, back)
+        return trips
 
 
 def _slower(heard: Heard, config: Config, latency: str) -> list[str]:

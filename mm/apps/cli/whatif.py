@@ -35,7 +35,7 @@ def command(
         str, typer.Option("--session", help="Which of the desk's sessions; default: its latest.")
     ] = "",
     latency: Annotated[
-        str, typer.Option(help="as-configured, or measured: the session's own median.")
+        str, typer.Option(help="as-configured, or measured: by the session's own orders.")
     ] = CONFIGURED,
     report: Annotated[
         Path | None, typer.Option(help="Write both replays beside each other as HTML.")
