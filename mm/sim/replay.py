@@ -143,6 +143,9 @@ def advance(m: int) -> int:
         if clock.point_due <= now:
             sample(m, now)
         clock.at = now
+        if timer <= now and one_clock:  # As in the engine, before what is heard in this turn.
+            fire(m, now)
+            timer = next_timer(m)
         if first == data:
             while True:  # One message: every row of it, in the order in which it was received.
                 step(m, clock.i, ZERO, now, one_clock, ONE)
