@@ -101,9 +101,19 @@ def second(defined: InstrumentDefined) -> InstrumentDefined:
 
 @st.composite
 def strategies(draw: Any, defined: InstrumentDefined) -> Plain:
-    """A maker of a few lots."""
+    """A maker of a few lots, of either kind."""
     lot = defined.lot_size
     step = defined.size_step
+    if draw(st.integers(0, 2)) == 2:
+        return {
+            "kind": "pegged",
+            "instrument": defined.name,
+            "order_size": str(step * draw(st.integers(1, 6)) * lot),
+            "position_max": str(draw(st.integers(6, 30)) * lot),
+            "half_spread_ticks": draw(st.sampled_from([1.0, 0.25, 2.5])),
+            "skew_ticks": draw(st.sampled_from([0.5, 0.0, 2.0])),
+            "refresh": draw(st.sampled_from(["1ms", "7ms", "250ms"])),
+        }
     return {
         "kind": "symmetric",
         "instrument": defined.name,
@@ -234,6 +244,16 @@ def synthetic(seed: int, count: int) -> World:
 def _maker(random: Random, defined: InstrumentDefined) -> Plain:
     choice, lot = random.choice, defined.lot_size
     size = choice([10, 50, 500])
+    if choice([0, 0, 1]):
+        return {
+            "kind": "pegged",
+            "instrument": defined.name,
+            "order_size": str(size * lot),
+            "position_max": str(choice([2, 5, 20]) * size * lot),
+            "half_spread_ticks": choice([0.5, 1.0, 3.0]),
+            "skew_ticks": choice([0.0, 0.5]),
+            "refresh": choice(["10ms", "100ms"]),
+        }
     return {
         "kind": "symmetric",
         "instrument": defined.name,
