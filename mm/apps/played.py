@@ -4,7 +4,7 @@ It plays what `Backtest` would, a hundred times as fast, and leaves columns inst
 the pass cannot play is refused by name; `Backtest` plays it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,10 +23,10 @@ from mm.events.units import MILLIS, SECONDS, Nanos
 from mm.log.row_cache import rows_of
 from mm.log.row_file import RowFile
 from mm.sim.compiled_run import CompiledRun, Memory
-from mm.sim.settings import Latency, Measured, PaperSettings
+from mm.sim.settings import Latency, PaperSettings
 from mm.sim.settlements import Settlements, paid
 from mm.sim.setup import begin, hold, memory_of, unplayable
-from mm.sim.stepped import Stepped
+from mm.sim.stepped import Step, Stepped
 
 POINT_EVERY: Final = Nanos(SECONDS)
 
@@ -37,8 +37,8 @@ class Terms(NamedTuple):
     paper: PaperSettings
     held: Mapping[str, int] = {}
     """Signed lots by strategy, which the run begins with and does not count as its own."""
-    measured: Measured | None = None
-    """Round trips whose delays take the place of the venue's, each from when it was sent."""
+    measured: Sequence[Step] | None = None
+    """Latencies that take the place of the venue's as time goes on."""
     gathers: bool = False
     """Whether rows come in turns of several messages, as a live loop forms them; `venue` is then
     when each was received, and what the venue says meanwhile is heard in the same turn."""

@@ -29,6 +29,7 @@ from mm.events.units import MILLIS, Nanos
 from mm.log.row_file import RowFile
 from mm.sim.measured import round_trips, samples
 from mm.sim.settings import Latency, Measured, PaperSettings
+from mm.sim.stepped import steps
 
 CONFIGURED: Final = "as-configured"
 MEASURED: Final = "measured"
@@ -114,6 +115,7 @@ class Replay:
         self._path = path
         self._rows = rows
         self._trips = self._measured() if latency == MEASURED else None
+        self._steps = steps(heard.orders) if latency == MEASURED else None
 
     def run(self, config: Config, name: str) -> Run:
         """Play it by the compiled pass; raises `ConfigError` for what that cannot play."""
@@ -126,11 +128,11 @@ class Replay:
                 remedy=REMEDY if "latencies" in reason and name == UNCHANGED else OTHER,
             )
         heard = self._heard
-        terms = Terms(paper, heard.segment.held, self._trips, gathers=heard.rows.late)
+        terms = Terms(paper, heard.segment.held, self._steps, gathers=heard.rows.late)
         run = played(config, self._path, self._rows, terms)
         latency = run.info.latency
         if self._trips is not None:
-            latency = f"each order's latency as measured ({latency} in the median)"
+            latency = f"latency as measured ({latency} in the median)"
         info = msgspec.structs.replace(run.info, name=name, latency=latency)
         return Run(info, run.orders, run.fills, run.points)
 
