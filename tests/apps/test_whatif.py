@@ -86,13 +86,20 @@ def test_what_was_measured_can_be_played(session: Path) -> None:
 
 
 def test_a_paper_session_is_reproduced(tmp_path: Path) -> None:
-    """At full speed turns hold several messages: nearly every fill comes again all the same."""
+    """At full speed nearly every fill comes again, in the first session of a desk and the next."""
     words = ("--speed", "max", "--seconds", 20, "--data", tmp_path)
-    assert here("live", written(tmp_path), "--paper", *words).returncode == 0
-    ran = here("replay", "whatif", "--data", tmp_path, "--json")
-    found = json.loads(ran.stdout)["trust"]
-    assert found["fills_real"] > 20
-    assert found["score"] >= 0.97
+    for _ in range(2):
+        assert here("live", written(tmp_path), "--paper", *words).returncode == 0
+    told = {}
+    for number in ("1", "2"):
+        ran = here("replay", "whatif", "--data", tmp_path, "--session", number, "--json")
+        told[number] = json.loads(ran.stdout)
+        found = told[number]["trust"]
+        assert found["fills_real"] > 20
+        assert found["score"] >= 0.97
+    assert told["1"]["last_time"] < told["2"]["first_time"]
+    latest = json.loads(here("replay", "whatif", "--data", tmp_path, "--json").stdout)
+    assert latest == told["2"]
 
 
 def test_a_change_is_shown_beside_the_replay(session: Path, tmp_path: Path) -> None:
