@@ -316,21 +316,21 @@ def news(m: int, b: int, ins: int, at: int) -> None:
 def move_up(m: int, b: int, ins: int, side: int) -> None:
     """No more than what is shown can be ahead of us."""
     best, sign, clock = touch(m, b, side), 1 - 2 * side, clocks(m)[0]
+    last, least = NONE, 0.0
     for i in range(queued(m)[ins, side]):
         order = slots(m)[queues(m)[2 * ins + side, i]]
+        if order.price != last:
+            last, least = order.price, 0.0
         if order.listed or sign * order.price >= best:
             now = displayed(m, b, side, order.price)
             if clock.queue == RISK_AVERSE:
                 order.front = min(order.front, float(now))
             else:
-                order.front = moved_up(
-                    clock.queue,
-                    clock.queue_n,
-                    order.front,
-                    order.traded,
-                    float(order.shown),
-                    float(now),
+                before = float(order.shown)
+                moved = moved_up(
+                    clock.queue, clock.queue_n, order.front, order.traded, before, float(now)
                 )
+                order.front = least = max(least, moved)  # Never past an earlier one of ours.
             order.traded, order.shown = 0.0, now
 
 
@@ -388,7 +388,7 @@ def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: in
         left = reach(others, float(left))
         eaten += others
         order.front -= eaten
-        order.traded += float(volume)
+        order.traded += float(volume) if beyond == 0 else 0.0
         got = min(left, order.size - order.filled)
         left -= got
         fill(m, b, at, slot, order.price, got, ZERO)
