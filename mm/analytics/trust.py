@@ -97,11 +97,12 @@ def _keyed(run: Run) -> Keyed:
     """Desks and instruments by name: two runs may number them differently."""
     fills: Columns = run.fills
     rows = zip(*(fills[name].tolist() for name in KEY), strict=True)
-    keys = [
+    keys: list[tuple[object, ...]] = [
         (run.info.desks[desk], run.info.instruments[instrument].name, side, price)
         for desk, instrument, side, price in rows
     ]
-    return keys, fills["at"].tolist()
+    times: list[int] = fills["at"].tolist()
+    return keys, times
 
 
 def _size(run: Run, place: int) -> int:
