@@ -10,7 +10,7 @@ from typing import Final
 
 from mm.projections.compiled import ZERO, njit, numbered
 from mm.projections.ladder import NONE, next_key, shown
-from mm.sim.queue_models import RISK_AVERSE, after_depth, after_trade, exceeded, moved_up, reach
+from mm.sim.queue_models import RISK_AVERSE, after_depth, after_trade, exceeded, moved_up
 from mm.sim.world import (
     FILLS,
     QUEUE_MAX,
@@ -363,7 +363,7 @@ def cross(m: int, b: int, ins: int, side: int, at: int) -> None:
 @njit(cache=True)
 def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: int) -> None:
     """A print reaches our orders of the side its taker hit, best price first."""
-    sign, left, clock = 1 - 2 * side, volume, clocks(m)[0]
+    sign, left, clock = 1 - 2 * side, float(volume), clocks(m)[0]
     i, eaten = 0, 0.0
     last = NONE
     while i < queued(m)[ins, side]:
@@ -384,12 +384,12 @@ def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: in
             last, eaten = order.price, 0.0
         if beyond > 0:
             order.front = 0.0
-        others = min(float(left), max(0.0, order.front - eaten))
-        left = reach(others, float(left))
+        others = min(left, max(0.0, order.front - eaten))
+        left -= others
         eaten += others
         order.front -= eaten
         order.traded += float(volume) if beyond == 0 else 0.0
-        got = min(left, order.size - order.filled)
+        got = min(int(left), order.size - order.filled)
         left -= got
         fill(m, b, at, slot, order.price, got, ZERO)
         if order.state != CLOSED:
