@@ -138,3 +138,16 @@ def test_what_the_pass_cannot_play_is_played_plainly(tmp_path: Path, market: Pat
     assert ran.returncode == 0, ran.stderr
     assert "its latencies are not constant" in ran.stderr
     assert "orders" in ran.stdout
+
+
+def test_two_runs_stand_side_by_side(tmp_path: Path, market: Path) -> None:
+    """Every figure of both, in text, in JSON and on a page."""
+    run, page = tmp_path / "run", tmp_path / "both.html"
+    assert here(*words(tmp_path, market), "--run", run).returncode == 0
+    ran = here("replay", "compare", run, run, "--report", page)
+    assert ran.returncode == 0, ran.stderr
+    assert "turnover" in ran.stdout
+    assert page.read_text().startswith("<!doctype html>")
+    told = json.loads(here("replay", "compare", run, run, "--json").stdout)
+    assert {"section", "label", "a", "b"} <= set(told[0])
+    refused(here("replay", "compare", run, tmp_path / "none"), 3, "SessionError", "none")

@@ -14,6 +14,7 @@ import typer
 
 from mm.apps import config as configs
 from mm.apps.backtest import Backtest
+from mm.apps.cli import compare
 from mm.apps.cli import sweep as sweeps
 from mm.apps.cli.columns import Asked, play
 from mm.apps.cli.live import refuse_halted, run, warm_kernels
@@ -346,4 +347,5 @@ def show_backtested(result: Backtested) -> None:
 
 
 attach(app)
+compare.attach(app)
 sweeps.attach(app)
