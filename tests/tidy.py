@@ -66,8 +66,10 @@ LINES_TARGET: Final = 350
 LINES_MAX: Final = 400
 FUNCTION_LINES_MAX: Final = 60
 COLUMNS_MAX: Final = 100
+HOSTS: Final = (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))
+TOPS: Final = ("root", "work", "farm", "home", "Users")
 PLACES: Final = re.compile(
-    rb"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|(?<![\w.~-])/(?:root|work|farm|home|Users)/"
+    "|".join([*map(r"\.".join, HOSTS), rf"(?<![\w.~-])/(?:{'|'.join(TOPS)})/"]).encode()
 )
 
 

@@ -23,7 +23,7 @@ ORDER: Final = np.dtype(
         ("desk", "<u2"),
         ("side", "i1"),
         ("level", "u1"),
-        ("status", "u1"),  # See `Ended`.
+        ("status", "u1"),  # 0 live, 2 filled, 3 canceled, 4 rejected.
         ("reason", "u1"),  # 0 quote, 1 hedge.
     ]
 )
