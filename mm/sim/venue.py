@@ -22,6 +22,7 @@ from mm.sim.world import (
     fills,
     instruments,
     markets,
+    orders,
     queued,
     queues,
     responses,
@@ -146,6 +147,7 @@ def rest(m: int, b: int, slot: int) -> None:
     queue[at] = slot
     queued(m)[ins, side] = count + 1
     order.front, order.traded = front, 0.0
+    orders(m)[order.id - 1].front = front
     order.shown = displayed(m, b, side, order.price)
     note_range(m, ins, side)
 

@@ -118,6 +118,7 @@ def test_the_pass_and_the_plain_way_agree(tmp_path: Path, market: Path) -> None:
     one, other = json.loads(fast.stdout), json.loads(slow.stdout)["statistics"]
     assert (one["orders"], one["fills"]) == (other["orders"], other["fills"])
     assert Run.open(run).digests() == one["digests"]
+    assert (Run.open(run).orders["front"] > 0).any(), "nobody was ever ahead of us"
     assert page.read_text().startswith("<!doctype html>")
     again = here(*words(tmp_path, market), "--json", "--run", run)
     refused(again, 2, "ConfigError", str(run))
