@@ -7,6 +7,7 @@ of it there is canceled.
 
 from mm.projections.compiled import ONE, ZERO, njit
 from mm.projections.ladder import NONE
+from mm.sim.taking import after, offered, take
 from mm.sim.venue import (
     ACK,
     CANCEL,
@@ -17,13 +18,10 @@ from mm.sim.venue import (
     OPEN,
     PLACE,
     REJECT,
-    after,
     fill,
     leave,
-    offered,
     respond,
     rest,
-    take,
     touch,
     usable,
 )

@@ -23,8 +23,10 @@ from mm.projections.ladder import (
     shown,
     sizes,
 )
+from mm.sim.meeting import list_covered, news, printed, spoken_of
 from mm.sim.queue_models import RISK_AVERSE
-from mm.sim.venue import list_covered, list_taken, news, printed, refresh, spoken_of, watch
+from mm.sim.taking import list_taken, refresh
+from mm.sim.venue import watch
 from mm.sim.waking import looked
 from mm.sim.world import clocks, desk_count, desks, instruments, markets, rows_of
 
