@@ -24,7 +24,7 @@ from mm.events.orders import PlaceOrder
 from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Seq, Side, Ticks
 from mm.events.vocabulary import levels_in
 from mm.gateways.recorded import RecordedFeed
-from mm.sim.paper import PaperVenue
+from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import NONE, PaperSettings
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
 
@@ -70,7 +70,7 @@ def resting(count: int, events: Iterable[Heard], instrument: InstrumentId) -> li
 
 def run(defined: InstrumentDefined, events: list[Heard], orders: list[PlaceOrder]) -> float:
     """Seconds of processor time for all events, once the orders rest."""
-    venue = PaperVenue(PaperSettings(entry=NONE, response=NONE), seed=1)
+    venue = plain_venue(PaperSettings(entry=NONE, response=NONE), seed=1)
     venue.hear(events[0][0], defined)
     opening, rest = events[:100], events[100:]
     for at, event in opening:

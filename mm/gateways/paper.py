@@ -23,7 +23,7 @@ from mm.events.units import Nanos, OrderId
 from mm.events.vocabulary import Fact, Intent, Market
 from mm.projections.orders import Order
 from mm.sim.order import Standing
-from mm.sim.paper import PaperVenue
+from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import PaperSettings
 
 _COMMANDS: Final[dict[type, str]] = {
@@ -47,7 +47,7 @@ class PaperGateway:
 
     def __init__(self, settings: PaperSettings, seed: int) -> None:
         """Open the account."""
-        self._venue = PaperVenue(settings, seed)
+        self._venue = plain_venue(settings, seed)
         self._wallet = settings.wallet
         self._last = Nanos(0)
 

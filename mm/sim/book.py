@@ -159,11 +159,19 @@ class Book:
         self._lost = False
 
     def snapshot(self, event: BookSnapshot) -> bool:
-        """Take a snapshot, or a part of one; True once it replaced the depth."""
+        """Take a snapshot, or a part of one; True once it replaced the depth.
+
+        With a part missing it is a loss.
+        """
         if event.part == 1:
             self._parts.clear()
         self._parts.append(event)
-        if [part.part for part in self._parts] != list(range(1, event.parts + 1)):
+        if event.part < event.parts:
+            return False
+        last = (event.parts, event.sequence)
+        expected = [(number, *last) for number in range(1, event.parts + 1)]
+        if [(part.part, part.parts, part.sequence) for part in self._parts] != expected:
+            self.lose()
             return False
         for half in (self.bids, self.asks):
             half.levels.clear()
@@ -179,6 +187,7 @@ class Book:
 
     def delta(self, event: BookDelta) -> bool:
         """Change depth levels; False without a snapshot, for then there are none to change."""
+        self._parts.clear()  # A snapshot that comes in parts would not hold this change.
         if not self._has_depth:
             return False
         if event.bids:
@@ -190,7 +199,7 @@ class Book:
 
     def _settle(self, sequence: int, bids: Container[int], asks: Container[int]) -> None:
         self._sequence = sequence
-        quote_leads = self._has_quote and self._quote_sequence > sequence
+        quote_leads = bool(sequence) and self._has_quote and self._quote_sequence > sequence
         for half, listed in ((self.bids, bids), (self.asks, asks)):
             if quote_leads:
                 half.show(half.touch, half.size, listed)

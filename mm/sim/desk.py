@@ -8,42 +8,35 @@ the book on. What a taker gets, the pit's matching plans; what is left of one th
 order of our own is canceled there.
 """
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
 
 import msgspec
 
 from mm.events.instrument import ContractKind
 from mm.events.orders import (
     AmendOrder,
-    AmendRejected,
     CancelOrder,
     CancelReason,
-    CancelRejected,
     Liquidity,
-    OrderAcked,
-    OrderAmended,
     OrderKind,
-    OrderRejected,
     PlaceOrder,
     RejectReason,
     TimeInForce,
 )
 from mm.events.units import Nanos
-from mm.events.vocabulary import OrderFact
 from mm.sim.fees import EXACT
 from mm.sim.filters import combination, limit_filter, notional_filter, size_filter
 from mm.sim.funds import reservation
 from mm.sim.matching import Sweep, limit_key
-from mm.sim.order import Order, Standing
+from mm.sim.order import Order
 from mm.sim.pit import Pit
+from mm.sim.trading import Free
 
 
 class Desk:
     """Receives commands; `free` tells how much of an asset nothing has locked."""
 
-    def __init__(self, free: Callable[[str], Decimal] | None) -> None:
+    def __init__(self, free: Free | None) -> None:
         """Without `free`, funds are not checked."""
         self._free = free
 
@@ -54,19 +47,9 @@ class Desk:
         plan = pit.matching.plan(order.side, limit, order.size)
         reason = self._refusal(pit, order, plan)
         if reason is not None:
-            reject(at, pit, intent, reason)
+            pit.clerk.reject(at, intent, reason)
             return
-        pit.orders[order.order_id] = order
-        pit.tell(
-            at,
-            OrderAcked(
-                order_id=order.order_id,
-                instrument=pit.id,
-                venue_order_id=order.venue_order_id,
-                received=at,
-                venue_time=at,
-            ),
-        )
+        pit.clerk.accept(at, order)
         self._take(at, pit, order, plan)
 
     def _refusal(self, pit: Pit, order: Order, plan: Sweep) -> RejectReason | None:
@@ -81,7 +64,7 @@ class Desk:
         self, pit: Pit, order: Order, plan: Sweep, unlocked: dict[str, Decimal]
     ) -> RejectReason | None:
         """What position, book and funds say; `unlocked` is what an amend sets free."""
-        if order.intent.reduce_only and order.leaves > pit.account.reducible(pit.id, order.side):
+        if order.intent.reduce_only and order.leaves > pit.clerk.reducible(order.side):
             return RejectReason.REDUCE_ONLY
         if order.intent.post_only and pit.matching.crosses(order):
             return RejectReason.POST_ONLY_CROSSED
@@ -140,7 +123,7 @@ class Desk:
         """Move an order; it keeps its place at the same price, unless it grows."""
         order = pit.orders.get(intent.order_id)
         if order is None:
-            pit.tell(at, _amend_rejected(at, intent, RejectReason.UNKNOWN_ORDER))
+            pit.clerk.refuse_amend(at, intent, RejectReason.UNKNOWN_ORDER)
             return
         keeps = intent.price == order.price and intent.size <= order.size
         moved = msgspec.structs.replace(order, price=intent.price, size=intent.size)
@@ -150,12 +133,11 @@ class Desk:
         if reason is None and not keeps:
             reason = self._unmovable(pit, order, moved, plan)
         if reason is not None:
-            pit.tell(at, _amend_rejected(at, intent, reason))
+            pit.clerk.refuse_amend(at, intent, reason)
             return
         if not keeps:
             pit.queues(order.side).discard(order)
-        order.price, order.size = intent.price, intent.size
-        pit.tell(at, _amended(at, order))
+        pit.clerk.amend(at, order, intent.price, intent.size)
         if not keeps:
             self._take(at, pit, order, plan)
 
@@ -179,79 +161,11 @@ def cancel(at: Nanos, pit: Pit, intent: CancelOrder) -> None:
     order = pit.orders.get(intent.order_id)
     if order is not None:
         pit.cancel(at, order, CancelReason.REQUESTED)
-        return
-    pit.tell(
-        at,
-        CancelRejected(
-            order_id=intent.order_id,
-            instrument=intent.instrument,
-            reason=RejectReason.UNKNOWN_ORDER,
-            received=at,
-            venue_time=at,
-        ),
-    )
+    else:
+        pit.clerk.refuse_cancel(at, intent)
 
 
 def cancel_all(at: Nanos, pit: Pit) -> None:
     """Cancel every order in the pit, oldest first."""
     for order in list(pit.orders.values()):
         pit.cancel(at, order, CancelReason.CANCEL_ALL)
-
-
-def reject(at: Nanos, pit: Pit, intent: PlaceOrder, reason: RejectReason, text: str = "") -> None:
-    """Tell that an order was refused, and remember it so, unless its id is another order's."""
-    if reason is not RejectReason.DUPLICATE_ID:
-        order = Order(intent=intent, price=intent.price, size=intent.size)
-        pit.remember(order.report(Standing.REJECTED))
-    pit.tell(
-        at,
-        OrderRejected(
-            order_id=intent.order_id,
-            instrument=intent.instrument,
-            reason=reason,
-            received=at,
-            venue_time=at,
-            raw_text=text,
-        ),
-    )
-
-
-TURNED_AWAY: Final[dict[type, Any]] = {
-    PlaceOrder: OrderRejected,
-    AmendOrder: AmendRejected,
-    CancelOrder: CancelRejected,
-}
-
-
-def turned_away(at: Nanos, intent: PlaceOrder | AmendOrder | CancelOrder) -> OrderFact:
-    """What we hear at `at` of a command that the venue never looked at: it has no venue's time."""
-    told: OrderFact = TURNED_AWAY[type(intent)](
-        order_id=intent.order_id,
-        instrument=intent.instrument,
-        reason=RejectReason.OTHER,
-        received=at,
-        venue_time=Nanos(0),
-        raw_text="it never reached the venue",
-    )
-    return told
-
-
-def _amend_rejected(at: Nanos, intent: AmendOrder, reason: RejectReason) -> AmendRejected:
-    return AmendRejected(
-        order_id=intent.order_id,
-        instrument=intent.instrument,
-        reason=reason,
-        received=at,
-        venue_time=at,
-    )
-
-
-def _amended(at: Nanos, order: Order) -> OrderAmended:
-    return OrderAmended(
-        order_id=order.order_id,
-        instrument=order.intent.instrument,
-        price=order.price,
-        size=order.size,
-        received=at,
-        venue_time=at,
-    )

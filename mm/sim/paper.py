@@ -11,16 +11,15 @@ asking. Commands that reach the venue at the very time of an event act before it
 public events are played at the venue's own time, ahead of what we hear (`market` = "venue").
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from mm.errors import BadInput
 from mm.events.account import BalanceReported, PositionReported
-from mm.events.base import Body, MarketEvent
+from mm.events.base import MarketEvent
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import (
     BookDelta,
@@ -33,86 +32,66 @@ from mm.events.market import (
     QuoteUpdated,
     TradePrinted,
 )
-from mm.events.orders import AmendOrder, CancelAll, CancelOrder, PlaceOrder, RejectReason
+from mm.events.orders import CancelAll, PlaceOrder, RejectReason
 from mm.events.units import INT64_MAX, InstrumentId, Nanos, OrderId
 from mm.events.vocabulary import AccountFact, Intent, OrderFact
 from mm.sim.account import Account
-from mm.sim.desk import Desk, cancel, cancel_all, reject, turned_away
+from mm.sim.clerk import Clerk, turned_away
 from mm.sim.fees import EXACT
 from mm.sim.funds import reservation
 from mm.sim.latency import NEVER, Delays, Wire
-from mm.sim.matching import Make
 from mm.sim.order import Closed, OrderReport, Standing
-from mm.sim.pit import Pit, Rules
-from mm.sim.poisson import Poisson
-from mm.sim.queue_models import number_of
 from mm.sim.settings import PaperSettings, validate
-from mm.sim.shared import Shared
-from mm.sim.whole import Whole
+from mm.sim.trading import Chances, Make, Trading
 
 Heard = OrderFact | AccountFact
-Effect = Callable[[Pit, Nanos, Any], None]
 
-PRICES: Final[dict[type[Body], Effect]] = {
-    BookSnapshot: Pit.snapshot,
-    BookDelta: Pit.delta,
-    QuoteUpdated: Pit.quote,
-    TradePrinted: Pit.trade,
-    MarkPublished: Pit.marked,
-    FundingPublished: Pit.rated,
-}
-"""What each event that carries the venue's time does."""
-FEED: Final[dict[type[Body], Effect]] = {
-    FeedDown: Pit.lost,
-    FeedGapped: Pit.lost,
-    FeedResynced: Pit.resynced,
-}
-"""What each event of the feed itself does; all others change nothing at the venue."""
-
-
-def rules(settings: PaperSettings, seed: int) -> Rules:
-    """What a pit needs to know of the settings."""
-    matching: dict[str, Make] = {
-        "shared": Shared,
-        "whole": Whole,
-        "poisson": partial(Poisson, arrivals=settings.arrivals, seed=seed),
-    }
-    return Rules(matching[settings.matching], number_of(settings.queue), settings.queue_power)
+PRICES: Final = frozenset(
+    (BookSnapshot, BookDelta, QuoteUpdated, TradePrinted, MarkPublished, FundingPublished)
+)
+"""Events that carry the venue's time: what has come due by then is settled first."""
+FEED: Final = frozenset((FeedDown, FeedGapped, FeedResynced))
+"""Events of the feed itself; all others change nothing at the venue."""
 
 
 class PaperVenue:
     """One paper account at one simulated venue; changes in place."""
 
-    def __init__(self, settings: PaperSettings, seed: int) -> None:
+    def __init__(self, settings: PaperSettings, seed: int, make: Make) -> None:
         """Open the account; raises `ConfigError` for settings that make no sense."""
         validate(settings)
         self._settings = settings
-        self._rules = rules(settings, seed)
+        self._make = make
         self._account = Account(settings.balances)
-        self._pits: dict[InstrumentId, Pit] = {}
-        self._chances: list[Poisson] = []
+        self._trading: dict[InstrumentId, Trading] = {}
+        self._chances: list[Chances] = []
         self._closed = Closed(settings.closed_kept_max)
         self._delays = Delays(settings, seed)
         self._commands: Wire[Intent] = Wire("entry")
         self._responses: Wire[Heard] = Wire("response")
         self._now = Nanos(-INT64_MAX)
         self._ahead = 1 if settings.market == "venue" else 0
-        self._desk = Desk(self._free if self._account.limited else None)
 
     def hear(self, at: Nanos, event: MarketEvent | InstrumentDefined) -> None:
         """A public event reaches us at log time `at`; what has arrived by then acts first."""
         self._act(Nanos(at - self._ahead))
         fact: Any = event
-        effect = PRICES.get(type(fact))
-        if effect is not None:
-            pit = self._pit(fact.instrument)
-            if pit.funding.due <= (fact.venue_time or fact.received):
-                pit.settle(at, self._settings.wallet)
-            effect(pit, at, fact)
-        elif isinstance(event, InstrumentDefined):
-            self._define(event)
-        elif type(fact) in FEED:
-            FEED[type(fact)](self._pit(fact.instrument), at, fact)
+        kind: Any = type(fact)
+        if kind in PRICES:
+            trading = self.trading(fact.instrument)
+            clerk = trading.clerk
+            if clerk.funding.due <= (fact.venue_time or fact.received):
+                clerk.settle(at, self._settings.wallet, trading.mid2)
+            if kind is MarkPublished:
+                clerk.mark = fact.price
+            elif kind is FundingPublished:
+                clerk.rate(fact)
+            else:
+                trading.hear(at, fact)
+        elif kind is InstrumentDefined:
+            self._define(fact)
+        elif kind in FEED:
+            self.trading(fact.instrument).hear(at, fact)
 
     def submit(self, at: Nanos, intent: Intent) -> None:
         """A command leaves us at log time `at`."""
@@ -147,9 +126,9 @@ class PaperVenue:
         self._act(at)
         wallet = self._settings.wallet
         positions = [
-            self._account.position(wallet, pit.instrument, at)
-            for _, pit in sorted(self._pits.items())
-            if pit.instrument is not None
+            self._account.position(wallet, trading.clerk.instrument, at)
+            for _, trading in sorted(self._trading.items())
+            if trading.clerk.instrument is not None
         ]
         return [*self._account.balances(wallet, self._locked(), at), *positions]
 
@@ -157,44 +136,48 @@ class PaperVenue:
         """What is open at the venue now, by instrument, oldest first."""
         return [
             order.report(Standing.OPEN)
-            for _, pit in sorted(self._pits.items())
-            for order in pit.orders.values()
+            for _, trading in sorted(self._trading.items())
+            for order in trading.clerk.orders.values()
         ]
 
     def query(self, order_id: OrderId) -> OrderReport:
         """What the venue knows of an order now."""
-        for pit in self._pits.values():
-            if order_id in pit.orders:
-                return pit.orders[order_id].report(Standing.OPEN)
+        for trading in self._trading.values():
+            order = trading.clerk.orders.get(order_id)
+            if order is not None:
+                return order.report(Standing.OPEN)
         known = self._closed.get(order_id)
         return known or OrderReport(order_id=order_id, standing=Standing.UNKNOWN)
 
     def restore(self, reports: Iterable[BalanceReported | PositionReported]) -> None:
         """Take over balances and positions that `report` gave in an earlier run."""
         self._account.restore(reports)
-        for pit in self._pits.values():
-            if pit.instrument is not None:
-                self._account.define(pit.instrument)
+        for trading in self._trading.values():
+            if trading.clerk.instrument is not None:
+                self._account.define(trading.clerk.instrument)
 
-    def _pit(self, instrument: InstrumentId) -> Pit:
-        pit = self._pits.get(instrument)
-        if pit is None:
-            pit = Pit(instrument, self._account, self._rules, self._tell, self._closed.remember)
-            self._pits[instrument] = pit
-            if isinstance(pit.matching, Poisson):
-                self._chances.append(pit.matching)
-        return pit
+    def trading(self, instrument: InstrumentId) -> Trading:
+        """Where an instrument is traded; nothing is known of it before it was heard of."""
+        trading = self._trading.get(instrument)
+        if trading is None:
+            clerk = Clerk(instrument, self._account, self._tell, self._closed.remember)
+            trading = self._make(clerk, self._free if self._account.limited else None)
+            self._trading[instrument] = trading
+            if trading.chances is not None:
+                self._chances.append(trading.chances)
+        return trading
 
     def _define(self, event: InstrumentDefined) -> None:
-        pit = self._pit(event.instrument)
-        known = pit.instrument
+        trading = self.trading(event.instrument)
+        known = trading.clerk.instrument
         if known is not None and _steps(known) != _steps(event):
             raise BadInput(
                 f"{event.name} changes its kind or its steps while it is traded",
                 where=f"instrument {event.instrument}, revision {event.revision}",
                 remedy="define it under a new id: lots and ticks of the old one keep their meaning",
             )
-        pit.define(event)
+        trading.clerk.instrument = event
+        trading.define(event)
         self._account.define(event)
 
     def _tell(self, at: Nanos, fact: Heard) -> None:
@@ -237,23 +220,13 @@ class PaperVenue:
                 self._command(arrival, intent)
 
     def _command(self, at: Nanos, intent: Intent) -> None:
-        pit = self._pit(intent.instrument)
-        match intent:
-            case PlaceOrder():
-                self._place(at, pit, intent)
-            case AmendOrder():
-                self._desk.amend(at, pit, intent)
-            case CancelOrder():
-                cancel(at, pit, intent)
-            case CancelAll():
-                cancel_all(at, pit)
-
-    def _place(self, at: Nanos, pit: Pit, intent: PlaceOrder) -> None:
-        reason = self._account_refuses(intent)
-        if reason is not None:
-            reject(at, pit, intent, *reason)
-        else:
-            self._desk.place(at, pit, intent)
+        trading = self.trading(intent.instrument)
+        if isinstance(intent, PlaceOrder):
+            reason = self._account_refuses(intent)
+            if reason is not None:
+                trading.clerk.reject(at, intent, *reason)
+                return
+        trading.command(at, intent)
 
     def _account_refuses(self, intent: PlaceOrder) -> tuple[RejectReason, str] | None:
         settings = self._settings
@@ -261,17 +234,21 @@ class PaperVenue:
             return RejectReason.DUPLICATE_ID, "this order id was used before"
         if intent.wallet != settings.wallet:
             return RejectReason.NOT_PERMITTED, f"this account is wallet {settings.wallet}"
-        if sum(len(pit.orders) for pit in self._pits.values()) >= settings.open_orders_max:
+        if self._open_count() >= settings.open_orders_max:
             return RejectReason.NOT_PERMITTED, f"{settings.open_orders_max} orders are open"
         return None
 
+    def _open_count(self) -> int:
+        return sum(len(trading.clerk.orders) for trading in self._trading.values())
+
     def _locked(self) -> dict[str, Decimal]:
         locked: dict[str, Decimal] = {}
-        for pit in self._pits.values():
-            for order in pit.orders.values():
-                assert pit.instrument is not None, "it has an order"
+        for trading in self._trading.values():
+            instrument = trading.clerk.instrument
+            for order in trading.clerk.orders.values():
+                assert instrument is not None, "it has an order"
                 side, price = order.side, order.price
-                asset, amount = reservation(pit.instrument, side, price, order.leaves)
+                asset, amount = reservation(instrument, side, price, order.leaves)
                 if asset:
                     locked[asset] = EXACT.add(locked.get(asset, Decimal(0)), amount)
         return locked

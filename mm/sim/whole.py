@@ -67,6 +67,7 @@ class Whole:
         self._pit = pit
         self.bids = Ladder(Side.BUY)
         self.asks = Ladder(Side.SELL)
+        self._parts: list[BookSnapshot] = []
 
     @property
     def usable(self) -> bool:
@@ -77,13 +78,18 @@ class Whole:
         """The side where orders of `side` rest."""
         return self.bids if side > 0 else self.asks
 
-    def snapshot(self, at: Nanos, event: BookSnapshot, *, whole: bool) -> None:  # noqa: ARG002
-        """Every level is forgotten, then set again one by one."""
+    def snapshot(self, at: Nanos, event: BookSnapshot, *, whole: bool) -> None:
+        """Every level is forgotten, then set again one by one, once all parts are there."""
         if event.part == 1:
-            self.bids.clear()
-            self.asks.clear()
-        self._levels(at, Side.BUY, event.bids)
-        self._levels(at, Side.SELL, event.asks)
+            self._parts.clear()
+        self._parts.append(event)
+        if not whole:
+            return
+        self.bids.clear()
+        self.asks.clear()
+        for part in self._parts:
+            self._levels(at, Side.BUY, part.bids)
+            self._levels(at, Side.SELL, part.asks)
 
     def delta(self, at: Nanos, event: BookDelta, *, applied: bool) -> None:  # noqa: ARG002
         """Levels change one by one, on an empty book too, but not while some are missing."""

@@ -18,7 +18,8 @@ from mm.events.orders import (
 )
 from mm.events.units import MILLIS, Levels, Lots, Nanos, OrderId, Seq, Side, Ticks
 from mm.events.vocabulary import Fact, Intent, OrderFact
-from mm.sim.paper import Heard, PaperVenue
+from mm.sim.paper import Heard
+from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import NONE, PaperSettings
 from tests.build import BTC, BUY, SELL, START, instrument, placed, printed, snapshot
 
@@ -43,7 +44,7 @@ class Paper:
         defined: InstrumentDefined | None = None,
     ) -> None:
         """Define the instrument and hear these events; by default one book."""
-        self.venue = PaperVenue(settings, seed=1)
+        self.venue = plain_venue(settings, seed=1)
         self.at = START
         self.told: list[Heard] = []
         self.venue.hear(self.at, defined or instrument())

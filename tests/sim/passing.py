@@ -41,6 +41,7 @@ from mm.log.spans import SpanBuilder
 from mm.projections.ladder import BASE, FAR, WINDOW
 from mm.sim.asking import Asker
 from mm.sim.compiled_run import CompiledRun, Memory
+from mm.sim.plain_trading import pit_of
 from mm.sim.settings import PaperSettings
 from mm.sim.setup import begin, employed, interpret, memory_of, unplayable
 from tests.build import started
@@ -152,10 +153,10 @@ def plainly(world: World, *, watched: bool = False) -> Told:
         for sealed in Backtest(gateway).turns(facts, messages(), Nanos(0)):
             log.add(sealed.turn)
     ids = [defined.instrument for defined in world.instruments]
-    pits = gateway._venue._pits
+    venue: Any = gateway._venue
     books = [
-        Book(_sorted(pits[number].book.bids.levels, -1), _sorted(pits[number].book.asks.levels, 1))
-        for number in ids
+        Book(_sorted(book.bids.levels, -1), _sorted(book.asks.levels, 1))
+        for book in (pit_of(venue, number).book for number in ids)
     ]
     nets = [int(gateway._venue._account.net(number)) for number in ids]
     return log.told(ids, refusals, nets, books, queues)
@@ -241,7 +242,7 @@ def _sorted(levels: dict[int, int], sign: int) -> Levels:
 
 
 def _queues(gateway: Any, instruments: Any, numbers: dict[OrderId, int]) -> list[list[Standing]]:
-    pits = [gateway._venue._pits[defined.instrument] for defined in instruments]
+    pits = [pit_of(gateway._venue, each.instrument) for each in instruments]
     return [
         [
             Standing(numbers[order.order_id], order.filled, min(float(order.front), UNSEEN))

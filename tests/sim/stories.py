@@ -17,6 +17,7 @@ from mm.events.units import MILLIS, Nanos, OrderId, Side
 from mm.events.vocabulary import Intent
 from mm.sim.fees import notional
 from mm.sim.paper import Heard, PaperVenue
+from mm.sim.plain_trading import pit_of, plain_venue
 from mm.sim.queue import UNSEEN
 from mm.sim.settings import NONE, SEEDS, Latency, PaperSettings
 from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, printed, snapshot
@@ -123,10 +124,10 @@ class Watched:
 
     def __init__(self, latency: Latency, seed: int, queue: str = "risk-averse") -> None:
         settings = PaperSettings(entry=latency, response=latency, queue=queue, queue_power=1.5)
-        self.venue = PaperVenue(settings, seed)
+        self.venue = plain_venue(settings, seed)
         self.venue.hear(START, DEFINED)
         self.venue.hear(START, BOOK)
-        self.pit = self.venue._pits[BTC]
+        self.pit = pit_of(self.venue, BTC)
 
     def bound(self, event: MarketEvent, side: Side, price: int) -> int:
         """What an event can at most give to our orders of a side, the best at this price."""

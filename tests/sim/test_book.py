@@ -77,6 +77,26 @@ def test_an_empty_side_is_nobody() -> None:
     assert book.asks.displayed(101) == 0
 
 
+def test_a_snapshot_that_lacks_a_part_is_a_loss() -> None:
+    """Nothing is there any more; nor where depth changed, or another snapshot began, between."""
+    whole, last = snapshot((90, 3), (110, 3)), snapshot((99, 1), (103, 1), part=2, parts=2)
+    first, other = (snapshot((98, 1), (104, 1), n, part=1, parts=2) for n in (1, 2))
+    for events in [(last,), (first, depth((98, 2)), last), (first, other, last)]:
+        book = heard(whole, *events)
+        assert book.missing
+        assert not book.bids.levels
+        book.resynced()
+        assert not book.usable
+    assert heard(whole, first, last).usable
+
+
+def test_depth_without_a_sequence_is_newer_than_any_quote() -> None:
+    """The later heard counts."""
+    quote = best((100, 4), (102, 2), sequence=9)
+    book = heard(snapshot((100, 10), (101, 7)), quote, depth((), (103, 8), last=0))
+    assert touch(book) == (100, 10, 101, 7)
+
+
 def test_a_snapshot_comes_whole_or_not_at_all() -> None:
     """Parts in order make a book; a missing or repeated one does not."""
     first, second = (snapshot((100 - n, 1), (102 + n, 1), part=n, parts=2) for n in (1, 2))

@@ -24,6 +24,7 @@ from mm.sim.draws import ENTRY
 from mm.sim.latency import draw
 from mm.sim.measured import round_trips, samples
 from mm.sim.paper import PaperVenue
+from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import Latency, Measured, PaperSettings, Sampled
 from tests.build import BUY, START, acked, amend, cancel, cancel_all, instrument, placed
 from tests.sim.build import BOOK, of_orders
@@ -116,7 +117,7 @@ def test_samples_are_drawn_evenly() -> None:
 
 def venue(settings: PaperSettings) -> PaperVenue:
     """A venue with a book."""
-    paper = PaperVenue(settings, seed=1)
+    paper = plain_venue(settings, seed=1)
     paper.hear(START, instrument())
     paper.hear(START, BOOK)
     return paper

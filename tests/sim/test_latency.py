@@ -16,6 +16,7 @@ from mm.events.units import MILLIS, Nanos
 from mm.sim.draws import ENTRY, RESPONSE
 from mm.sim.latency import Wire, draw
 from mm.sim.paper import PaperVenue
+from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import (
     FAST,
     NONE,
@@ -49,7 +50,7 @@ def trips(*told: tuple[int, int, int]) -> Measured:
 
 def venue(settings: PaperSettings = FAR) -> PaperVenue:
     """A venue with a book, 5 ms there and 3 ms back."""
-    paper = PaperVenue(settings, seed=1)
+    paper = plain_venue(settings, seed=1)
     paper.hear(START, instrument())
     paper.hear(START, BOOK)
     return paper
@@ -221,7 +222,7 @@ def test_an_order_filled_on_arrival_is_told_in_order() -> None:
     """Uniform response latencies: the ack still comes before its fill."""
     settings = PaperSettings(entry=SEEDS, response=SEEDS)
     for seed in range(20):
-        paper = PaperVenue(settings, seed)
+        paper = plain_venue(settings, seed)
         paper.hear(START, instrument())
         paper.hear(START, BOOK)
         paper.submit(START, takes("a", BUY, 101, 3))

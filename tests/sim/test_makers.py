@@ -7,6 +7,7 @@ from mm.events.market import FeedGapped
 from mm.events.orders import Liquidity, OrderFilled
 from mm.events.units import Lots, OrderId, Side, Ticks
 from mm.sim.order import Order
+from mm.sim.plain_trading import pit_of
 from mm.sim.queue import UNSEEN, shares
 from tests.build import BTC, BUY, SELL, START, placed, snapshot
 from tests.sim.build import (
@@ -26,7 +27,7 @@ from tests.sim.build import (
 
 def front(paper: Paper, order_id: str) -> float:
     """How many lots of others are ahead of an order."""
-    return paper.venue._pits[BTC].orders[OrderId(order_id)].front
+    return pit_of(paper.venue, BTC).orders[OrderId(order_id)].front
 
 
 def test_an_order_queues_behind_what_is_displayed() -> None:

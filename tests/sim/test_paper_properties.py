@@ -23,7 +23,7 @@ from mm.events.orders import (
 )
 from mm.events.units import MILLIS, Nanos, OrderId
 from mm.sim.account import Account
-from mm.sim.paper import PaperVenue
+from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import NONE, Latency, PaperSettings
 from tests.build import START
 from tests.sim.build import of_balances, of_orders
@@ -112,7 +112,7 @@ def test_the_same_story_is_told_the_same(
 @given(stories)
 def test_the_venue_knows_what_it_told(story: list[tuple[int, Action]]) -> None:
     """Asked about each order, it answers what the facts said, lots included."""
-    venue = PaperVenue(PaperSettings(entry=NONE, response=NONE), seed=5)
+    venue = plain_venue(PaperSettings(entry=NONE, response=NONE), seed=5)
     venue.hear(START, DEFINED)
     told: list[Any] = []
     for at, action in numbered(story):

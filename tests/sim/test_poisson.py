@@ -13,7 +13,7 @@ from mm.errors import ConfigError
 from mm.events.orders import Liquidity, OrderFilled
 from mm.events.units import MILLIS, SECONDS, Nanos
 from mm.sim.draws import fraction
-from mm.sim.paper import PaperVenue
+from mm.sim.plain_trading import plain_venue
 from mm.sim.poisson import chance, reached
 from mm.sim.settings import NONE, Arrivals, PaperSettings, validate
 from tests.build import BUY, SELL, START, instrument, placed, snapshot
@@ -133,7 +133,7 @@ def test_the_nearer_order_fills_whenever_the_farther_does() -> None:
     """One draw a side and step, so a taker that reaches 97 reached 99 before."""
     near = far = 0
     for seed in range(300):
-        venue = PaperVenue(by_chance(100.0, decay=20.0), seed)
+        venue = plain_venue(by_chance(100.0, decay=20.0), seed)
         venue.hear(START, instrument())
         venue.hear(START, BOOK)
         venue.submit(START, placed("near", BUY, 100, 1))
@@ -152,7 +152,7 @@ def test_however_often_one_asks(seed: int, gaps: list[int]) -> None:
     """The same fills at the same times, whether one asks at the end or in between."""
     told = []
     for asked in (gaps, []):
-        venue = PaperVenue(by_chance(20.0, decay=1.0), seed)
+        venue = plain_venue(by_chance(20.0, decay=1.0), seed)
         venue.hear(START, instrument())
         venue.hear(START, BOOK)
         for number, price in enumerate((100, 99, 98)):

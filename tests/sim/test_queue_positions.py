@@ -12,7 +12,7 @@ from mm.events.market import FeedGapped
 from mm.events.orders import Liquidity, OrderFilled, PlaceOrder
 from mm.events.units import OrderId
 from mm.sim import queue_models
-from mm.sim.paper import PaperVenue
+from mm.sim.plain_trading import pit_of, plain_venue
 from mm.sim.queue import UNSEEN
 from mm.sim.settings import NONE, Latency, PaperSettings
 from tests.build import BTC, BUY, SELL, START, amend, placed, snapshot
@@ -31,7 +31,7 @@ def paper(queue: str, power: float = 1.0, book: MarketEvent = HUNDRED) -> Paper:
 
 def front(told: Paper, order_id: str) -> float:
     """How many lots of others are ahead of an order."""
-    return told.venue._pits[BTC].orders[OrderId(order_id)].front
+    return pit_of(told.venue, BTC).orders[OrderId(order_id)].front
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_whole_orders_only(story: list[tuple[int, Action]], queue: str, venue_ti
     settings = PaperSettings(
         entry=NONE, response=NONE, matching="whole", queue=queue, queue_power=2.5, market=market
     )
-    venue = PaperVenue(settings, seed=5)
+    venue = plain_venue(settings, seed=5)
     venue.hear(START, DEFINED)
     venue.hear(START, BOOK)
     for at, action in numbered(story):
@@ -196,7 +196,7 @@ def test_whole_orders_only(story: list[tuple[int, Action]], queue: str, venue_ti
                 report = venue.query(fact.order_id)
                 assert report.filled == fact.size == report.size
                 assert fact.liquidity is Liquidity.TAKER or fact.price == report.price
-        orders = venue._pits[BTC].orders.values()
+        orders = pit_of(venue, BTC).orders.values()
         assert all(order.filled == 0 for order in orders)
         assert not any(math.isnan(order.front) for order in orders)
 

@@ -14,6 +14,7 @@ from mm.events.market import BookDelta, BookSnapshot, MarkPublished, QuoteUpdate
 from mm.events.units import SECONDS, InstrumentId, Lots, Nanos
 from mm.projections.book import Book as FoldedBook
 from mm.sim.paper import PaperVenue
+from mm.sim.plain_trading import pit_of, plain_venue
 from mm.sim.settings import NONE, PaperSettings
 from tests.gateways.lines import USDM_2023, imported, recording
 
@@ -35,7 +36,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Nanos, Any]
 
 def venue() -> PaperVenue:
     """A venue that holds one coin, long."""
-    paper = PaperVenue(PaperSettings(entry=NONE, response=NONE), seed=1)
+    paper = plain_venue(PaperSettings(entry=NONE, response=NONE), seed=1)
     held = PositionReported(
         wallet="main",
         instrument=BTC,
@@ -79,7 +80,7 @@ def test_two_books_agree(recorded: list[tuple[Nanos, Any]]) -> None:
                 folded.delta(event, at)
             case QuoteUpdated():
                 folded.quote(event, at)
-        book = paper._pits[BTC].book
+        book = pit_of(paper, BTC).book
         if folded.usable and folded.two_sided:
             touch = (folded.bid, folded.bid_size, folded.ask, folded.ask_size)
             assert (book.bids.touch, book.bids.size, -book.asks.touch, book.asks.size) == touch

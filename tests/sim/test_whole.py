@@ -7,6 +7,7 @@ from mm.events.market import FeedGapped
 from mm.events.orders import CancelRejected, Liquidity, OrderCanceled, OrderFilled, OrderRejected
 from mm.events.units import MILLIS, Nanos, OrderId, Side
 from mm.log.rows import ROW, Flag, Kind, Rows
+from mm.sim.plain_trading import pit_of
 from mm.sim.settings import NONE, Latency, PaperSettings
 from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, snapshot
 from tests.sim.build import (
@@ -41,7 +42,7 @@ def paper(queue: str = "risk-averse", power: float = 3.0) -> Paper:
 
 def front(told: Paper, order_id: str) -> float:
     """How many lots of others are ahead of an order."""
-    return told.venue._pits[BTC].orders[OrderId(order_id)].front
+    return pit_of(told.venue, BTC).orders[OrderId(order_id)].front
 
 
 def test_the_touch_fills_in_full() -> None:
@@ -93,7 +94,7 @@ def test_half_a_lot_past_the_queue_is_enough(ahead: float, filled: bool) -> None
     """With a probability model a part of a lot may be ahead."""
     here = paper("power", 1.0)
     here.gets(placed("a", BUY, 100, 5))
-    here.venue._pits[BTC].orders[OrderId("a")].front = ahead
+    pit_of(here.venue, BTC).orders[OrderId("a")].front = ahead
     here.hears(sold(100, 3))
     assert bool(here.fills) == filled
 
@@ -235,7 +236,7 @@ def test_the_newer_level_is_believed_where_depth_crosses() -> None:
     here.hears(depth((101, 4)))
     here.gets(placed("a", SELL, 102, 5))
     assert here.open == [("a", 102, 5)]
-    ladders = here.venue._pits[BTC].matching
+    ladders = pit_of(here.venue, BTC).matching
     assert ladders.bids.best == 101  # type: ignore[attr-defined]
     assert ladders.asks.best == -102  # type: ignore[attr-defined]
     here.hears(depth((), (101, 9)))

@@ -25,7 +25,8 @@ from mm.events.units import Levels, Lots, Nanos, Side, Ticks
 from mm.log.rows import Flag, Kind, Rows
 from mm.sim.book import EMPTY
 from mm.sim.latency import NEVER
-from mm.sim.paper import Heard, PaperVenue
+from mm.sim.paper import Heard
+from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import PaperSettings
 from mm.sim.whole import Ladder
 from tests.build import BTC, cancel, placed, printed
@@ -168,7 +169,7 @@ class Play:
     ) -> None:
         """Nothing has happened yet; `told` in the order of the rows."""
         self._maker = maker
-        self._venue = PaperVenue(settings, seed=1)
+        self._venue = plain_venue(settings, seed=1)
         self._venue.hear(Nanos(0), defined)
         self._to_us, self._there = tee(told)
         self._ours = next(self._to_us, LAST)
