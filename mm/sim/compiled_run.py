@@ -147,6 +147,7 @@ class CompiledRun:
         clock["first_row"] += done
         clock["i"] -= done
         clock["j"] -= done
+        clock["rare"] -= done
         memory.rows = np.concatenate((kept, rows)) if len(kept) else np.ascontiguousarray(rows)
         memory.refresh()
 

@@ -38,37 +38,6 @@ NOBODY = 2 * NONE
 """The sum of both near keys where no order of ours rests."""
 
 
-@njit(cache=True, inline="always")
-def swift(m: int, row: Any, b: int, at: int, market: Any, rules: Any, matched: int) -> int:
-    """Set a level of the window that no order of ours and no best level depends on.
-
-    True if that was all; what is left of an event's end is for `spoken`. Nearly every row is such a
-    row, and costs no call.
-    """
-    kind = row.kind
-    if kind not in (BID, ASK_LEVEL):
-        return False
-    side, price, size = whole(kind - BID), row.price, row.size
-    key = price if side == 0 else -price
-    if not market.has_depth:
-        return False
-    if matched and (price >= rules.bid_watch if side == 0 else price <= rules.ask_watch):
-        return False
-    base, best = heads(m)[b, 0], heads(m)[b, BEST + side]
-    cell = price - base
-    if cell < MARGIN or cell >= WINDOW - MARGIN or key >= best:
-        return False
-    sizes(m)[2 * b + side, cell] = size
-    mask = np.uint64(1) << np.uint64(cell & 63)
-    if size:
-        bits(m)[2 * b + side, cell >> 6] |= mask
-    else:
-        bits(m)[2 * b + side, cell >> 6] &= ~mask
-    if row.flags & 1:
-        market.updated = at
-    return True
-
-
 @njit(cache=True)
 def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
     """Play row `k` at time `at` in the book `other` places further on; returns its flags."""
@@ -136,7 +105,7 @@ def spoken(
     m: int, b: int, ins: int, at: int, kind: int, flags: int, watched: int, ours: int
 ) -> None:
     """A depth event or a quote has ended: the touch follows, our orders and desks look at it."""
-    market = markets(m)[b]
+    market, rules = markets(m)[b], instruments(m)[ins]
     if kind <= ASK_LEVEL or kind in (SETTLED, CLEAR):
         if market.has_depth:
             market.updated = at
@@ -145,21 +114,32 @@ def spoken(
             stirred = market.stirred
             if stirred and not flags & 4:
                 settle(m, b)
-            if watched:
+            heard = market.hit or rules.taken
+            if watched and (heard or concerned(m, b, ins)):
                 moved = bid != market.bid or ask != market.ask
                 resized = bid_size != market.bid_size or ask_size != market.ask_size
-                heard = market.hit or instruments(m)[ins].taken
                 if moved or resized or heard or again(m, b, ins):
                     settled(m, b, ins, at, bid, bid_size, ask, ask_size)
             market.hit = 0
-            if ours and stirred:
+            if ours and stirred and rules.watched_by:
                 looked(m, ins)
     elif kind == QUOTE_ASK:
-        if watched:
+        if watched and (market.hit or rules.taken or concerned(m, b, ins)):
             bid, bid_size = market.was_bid, market.was_bid_size
             settled(m, b, ins, at, bid, bid_size, market.was_ask, market.was_ask_size)
-        if ours:
+        if ours and rules.watched_by:
             looked(m, ins)
+
+
+@njit(cache=True)
+def concerned(m: int, b: int, ins: int) -> bool:
+    """Whether an order of ours stands at the touch, in front of it, or against it."""
+    market, rules = markets(m)[b], instruments(m)[ins]
+    bid = market.bid if market.bid_size else NONE
+    ask = -market.ask if market.ask_size else NONE
+    if rules.bid_near >= bid or rules.ask_near >= ask:
+        return True
+    return bool(ask >= -rules.bid_near or bid >= -rules.ask_near)
 
 
 @njit(cache=True)

@@ -8,9 +8,9 @@ then, at one time, comes first what reaches us, the feed before answers, and the
 the market before commands.
 """
 
-from mm.projections.compiled import ONE, ZERO, njit, whole
+from mm.projections.compiled import ONE, ZERO, njit
 from mm.sim.arrivals import act
-from mm.sim.feed import play, spoken, swift
+from mm.sim.stretch import stretch
 from mm.sim.trader import hear, pull
 from mm.sim.waking import ASK, DONE, believe, decide, fire, next_timer, sample
 from mm.sim.world import (
@@ -28,7 +28,6 @@ from mm.sim.world import (
     desk_count,
     desks,
     instruments,
-    markets,
     responses,
     rows_of,
 )
@@ -37,19 +36,6 @@ MORE_ROWS, FULL = 0, 2
 """Why the pass returned, beside ASK and DONE."""
 ROOM = 1 << 12
 """Results that one step may add."""
-
-
-@njit(cache=True, inline="always")
-def step(m: int, k: int, other: int, at: int, matched: int, ours: int) -> None:
-    """Play row `k`, the quick way where that will do."""
-    row = rows_of(m)[k]
-    b, flags = row.instrument + other, row.flags
-    market, rules = markets(m)[b], instruments(m)[row.instrument]
-    if not swift(m, row, b, at, market, rules, matched):
-        play(m, k, other, at, matched, ours)
-    elif flags & 1 and (market.stirred or market.hit or (matched and clocks(m)[0].queue)):
-        ins, kind = whole(row.instrument), whole(row.kind)
-        spoken(m, ins + other, ins, at, kind, whole(flags), matched, ours)
 
 
 @njit(cache=True)
@@ -72,6 +58,15 @@ def over(m: int) -> bool:
 
 
 @njit(cache=True)
+def watched(m: int) -> bool:
+    """Whether some desk may be woken by a move of the touch."""
+    count = 0
+    for ins in range(count_of(m, INSTRUMENTS)):
+        count += instruments(m)[ins].watched_by
+    return count > 0
+
+
+@njit(cache=True)
 def advance(m: int) -> int:
     """Play until Python is needed; returns why."""
     rows, row_at, clock = count_of(m, ROWS), rows_of(m), clocks(m)[0]
@@ -88,12 +83,14 @@ def advance(m: int) -> int:
             return ASK
         clock.phase = 0
     timer, owed = next_timer(m), False
+    calm = not (clock.gathers or clock.stopping)
+    blind = calm and not watched(m)
     while True:
         if clock.orders > order_room or clock.fills > fill_room or clock.points > point_room:
             return FULL
         if clock.stopping and over(m):
             return DONE
-        if not clock.stopping and (clock.i >= rows or (other and clock.j >= rows)):
+        if clock.i >= rows and not clock.stopping:
             return MORE_ROWS
         # -- what comes next -----------------------------------------------------------------------
         data = row_at[clock.i].at if clock.i < rows else FAR_AWAY
@@ -102,56 +99,62 @@ def advance(m: int) -> int:
             answer = coming[clock.response_from % WIRE].arrival
         if clock.command_from < clock.command_to:
             arriving = going[clock.command_from % WIRE].arrival
-        gathered = FAR_AWAY
-        if clock.gathers and clock.i < rows:
-            gathered = row_at[clock.i].venue
-            if (gathered <= answer or owed) and answer < data:
-                answer = data
+        gathered = clock.gathers and clock.i < rows and answer < data
+        if gathered and (row_at[clock.i].venue <= answer or owed):
+            answer = data
         first = min(data, timer, answer)
+        ended = ZERO
         if other:
-            # The venue's own side, as far as nothing reaches us before it.
-            while clock.j < rows and row_at[clock.j].venue < first:
-                if row_at[clock.j].venue > arriving:
-                    break
-                if clock.fills > fill_room:
-                    return FULL
-                step(m, clock.j, other, row_at[clock.j].venue, ONE, ZERO)
-                clock.j += 1
-                if clock.response_from < clock.response_to:
-                    answer = coming[clock.response_from % WIRE].arrival
-                    if (gathered <= answer or owed) and answer < data:
-                        answer = data
-                    first = min(first, answer)
-            if clock.j >= rows and not clock.stopping:
-                return MORE_ROWS
+            # The venue's own side, as far as nothing comes before it that reaches us and matters.
+            horizon = min(timer, answer) if blind and clock.i >= clock.rare else first
+            known = FAR_AWAY  # Up to here, and with it, all that the venue did is played.
+            if clock.j < rows:
+                if row_at[clock.j].venue < min(horizon, arriving + 1):
+                    stretch(m, min(horizon, arriving + 1), other, ONE, ZERO, ZERO)
+                    continue
+                known = row_at[clock.j].venue
+            elif not clock.stopping:
+                known = row_at[rows - 1].venue
+            until = min(horizon, clock.point_due, known + 1, arriving + 1)
+            if data < until:
+                stretch(m, until, ZERO, ZERO, ONE, ZERO)
+                continue
             if arriving < first:
+                if arriving >= known and clock.j >= rows:
+                    return MORE_ROWS
                 act(m, arriving, other)
                 continue
-        elif arriving <= first:
-            if clock.stopping and arriving > clock.stopping:
-                return DONE
-            act(m, max(arriving, clock.at), ZERO)
-            first = min(first, arriving)
-            if clock.response_from < clock.response_to:
-                answer = coming[clock.response_from % WIRE].arrival
+            if first > known:
+                return MORE_ROWS
+        else:
+            until = min(timer, answer, arriving, clock.point_due)
+            if calm and data < until:
+                ended = stretch(m, until, ZERO, ONE, ONE, ZERO)
+                if not ended:
+                    continue
+            elif arriving <= first:
+                if clock.stopping and arriving > clock.stopping:
+                    return DONE
+                act(m, max(arriving, clock.at), ZERO)
+                first = min(first, arriving)
+                if clock.response_from < clock.response_to:
+                    answer = coming[clock.response_from % WIRE].arrival
         if first == FAR_AWAY or (clock.stopping and first > clock.stopping):
             return DONE
         # -- a turn --------------------------------------------------------------------------------
-        now = max(clock.at, first)
-        if first < data and not (answer <= now or timer <= now or clock.pending):
-            continue
-        if clock.point_due <= now:
-            sample(m, now)
-        clock.at = now
-        if timer <= now and one_clock:  # As in the engine, before what is heard in this turn.
-            fire(m, now)
-            timer = next_timer(m)
-        if first == data:
-            while True:  # One message: every row of it, in the order in which it was received.
-                step(m, clock.i, ZERO, now, one_clock, ONE)
-                clock.i += 1
-                if row_at[clock.i - 1].flags & 2 or clock.i >= rows:
-                    break
+        now = clock.at
+        if not ended:
+            now = max(clock.at, first)
+            if first < data and not (answer <= now or timer <= now or clock.pending):
+                continue
+            if clock.point_due <= now:
+                sample(m, now)
+            clock.at = now
+            if timer <= now and one_clock:  # As in the engine, before what is heard in this turn.
+                fire(m, now)
+                timer = next_timer(m)
+            if first == data:
+                stretch(m, now, ZERO, one_clock, ONE, ONE)
         # -- its end: timers, answers, decisions ---------------------------------------------------
         clock.turns += 1
         clock.pending = 0

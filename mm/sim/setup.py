@@ -127,6 +127,7 @@ def _desk(memory: Memory, place: int, instrument: int, strategy: Strategy) -> No
     row["instrument"], row["timer"] = instrument, wakes.timer
     row["moved_bps"], row["top_changed"] = wakes.mid_moved_bps, wakes.top_changed
     row["own_orders"], row["when_changed"] = wakes.own_orders, wakes.when_changed
+    memory.instruments["watched_by"][instrument] += wakes.top_changed or wakes.mid_moved_bps > 0
     if isinstance(strategy, Symmetric):
         terms = strategy.terms
         row["rule"], row["book_age_max"] = SYMMETRIC, strategy.book_age_max

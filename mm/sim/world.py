@@ -24,8 +24,8 @@ SENT_MAX: Final = 1 << 10
 TAKEN_MAX: Final = 1 << 10
 TAKEN_WIDTH: Final = 4
 NUMBERS: Final = 16
-FAR_AWAY: Final = np.iinfo(np.int64).max
-"""A time that never comes."""
+FAR_AWAY: Final = 1 << 62
+"""A time that never comes, and to which a little may be added."""
 
 MARKET: Final = np.dtype(
     [
@@ -82,6 +82,7 @@ INSTRUMENT: Final = np.dtype(
         ("bid_far", "<i8"),
         ("ask_near", "<i8"),
         ("ask_far", "<i8"),
+        ("watched_by", "<i8"),  # Desks that a move of the touch may wake.
     ]
 )
 DESK: Final = np.dtype(
@@ -187,6 +188,7 @@ CLOCK: Final = np.dtype(
         ("same", "<i8"),  # It wants what it wanted last.
         ("wakes", "<i8"),
         ("error", "<i8"),
+        ("rare", "<i8"),  # Up to this row something wakes desks that watch no prices.
     ]
 )
 

@@ -1,0 +1,106 @@
+"""Rows one after the other, as long as nobody has to be asked: every row is played from here.
+
+A level inside the window, a print that reaches none of our orders and the end of an event that
+concerns none of them, which are nearly all, cost no call. What is left is for `feed`.
+"""
+
+import numpy as np
+
+from mm.log.rows import Kind
+from mm.projections.compiled import ZERO, njit, whole
+from mm.projections.ladder import BEST, MARGIN, WINDOW, bits, heads, sizes
+from mm.sim.feed import NOBODY, play, spoken
+from mm.sim.world import ROWS, clocks, count_of, instruments, markets, rows_of
+
+BID, ASK_LEVEL, BOUGHT, SOLD = int(Kind.BID), int(Kind.ASK), int(Kind.BOUGHT), int(Kind.SOLD)
+SETTLED, LOST, STALE = int(Kind.SETTLED), int(Kind.LOST), int(Kind.STALE)
+
+
+@njit(cache=True)
+def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int) -> int:
+    """Play rows up to a time; whether a turn was played whose end is left to the caller.
+
+    With `ours` rows are messages that reach us, played whole, at the log's times; without it they
+    are the venue's, played in the books `other` places further on, at its times. It stops early at
+    what makes an answer or wakes a desk, and after the first message if only a `single` one is
+    asked for, whenever that comes.
+    """
+    clock, row_at, rows = clocks(m)[0], rows_of(m), count_of(m, ROWS)
+    at, told, turns = clock.at, clock.response_to, 0
+    first = k = clock.i if ours else clock.j
+    halt, flags = single, ZERO
+    while k < rows:
+        row = row_at[k]
+        when = row.at if ours else row.venue
+        if when >= until and not single:
+            break
+        at = max(at, when) if ours else when
+        kind, flags, b = row.kind, whole(row.flags), row.instrument + other
+        price, size, ends = row.price, row.size, flags & 1
+        market, rules = markets(m)[b], instruments(m)[row.instrument]
+        swift = False
+        if kind in (BID, ASK_LEVEL):
+            # What differs by chance from row to row is chosen, not branched on.
+            side = whole(kind) - BID
+            key = (1 - 2 * side) * price
+            base, best = heads(m)[b, 0], heads(m)[b, BEST + side]
+            bid_watch, ask_watch = rules.bid_watch, -rules.ask_watch
+            cell = price - base
+            swift = (cell >= MARGIN) & (cell < WINDOW - MARGIN) & (market.has_depth != 0)
+            swift &= (size != 0) | (key != best)
+            if key >= (bid_watch if side == 0 else ask_watch) and matched:
+                swift &= not reached(m, row.instrument, side, key)
+            if swift:
+                row_of_bits, word = bits(m)[2 * b + side], cell >> 6
+                sizes(m)[2 * b + side, cell] = size
+                mask, some = np.uint64(1) << np.uint64(cell & 63), size != 0
+                row_of_bits[word] = (row_of_bits[word] & ~mask) | (
+                    np.uint64(some) << np.uint64(cell & 63)
+                )
+                heads(m)[b, BEST + side] = key if (key > best) & some else best
+                market.stirred |= key >= best
+        elif kind == BOUGHT:
+            swift, ends = not (matched and rules.ask_near >= -price), 0
+        elif kind == SOLD:
+            swift, ends = not (matched and rules.bid_near >= price), 0
+        elif kind == SETTLED:
+            swift = True
+        elif kind == 0:
+            swift, ends = True, 0
+            if size:
+                market.updated = at  # A quote older than the book says that it still lives.
+        if not swift:
+            play(m, k, other, at, matched, ours)
+            if LOST <= kind <= STALE and not ours:
+                clock.rare, halt = k + 1, True
+            halt |= clock.awake | (clock.response_to != told)
+        elif ends and market.has_depth:
+            market.updated = at
+            if market.stirred | market.hit or (matched and clock.queue):
+                ins = whole(row.instrument)
+                near = rules.bid_near + rules.ask_near != NOBODY or rules.taken
+                spoken(m, ins + other, ins, at, whole(kind), flags, matched and near, ours)
+                halt |= clock.awake | (clock.response_to != told)
+        k += 1
+        turns += flags >> 1 & 1
+        if halt and (flags & 2 or not ours):
+            break
+    if not ours:
+        clock.j = k
+        return False
+    if k > first:
+        clock.i, clock.at, clock.pending = k, at, 0
+        turns += k >= rows and not flags & 2  # The last rows may not say that their turn ends.
+        clock.turns += turns - halt
+    return halt
+
+
+@njit(cache=True)
+def reached(m: int, ins: int, side: int, key: int) -> bool:
+    """Whether a level may concern an order of ours that stands at it, or that it crosses."""
+    rules = instruments(m)[ins]
+    if rules.taken:
+        return True
+    if side == 0:
+        return rules.bid_far <= key <= rules.bid_near or key >= -rules.ask_near
+    return rules.ask_far <= key <= rules.ask_near or key >= -rules.bid_near
