@@ -1,9 +1,10 @@
 """The run of a session: the columns that a compiled run leaves, from the turns of a log.
 
-Live on paper or a plain backtest, every turn is folded once. Times are those at which we heard, the
-turns' own; a fill's `at` is the venue's. Orders stand in the order in which they were decided. What
-a fill met is the mid of the book as the venue had heard it by then. Fees are not read from the log:
-they follow from the instrument's rates, as for every run.
+Live on paper or a plain backtest, every turn that touches orders is folded once; what was heard of
+the market comes in columns. Times are those at which we heard, the turns' own; a fill's `at` is the
+venue's. Orders stand in the order in which they were decided. What a fill met is the mid of the
+book as the venue had heard it by then. Fees are not read from the log: they follow from the
+instrument's rates, as for every run.
 """
 
 from pathlib import Path
@@ -13,13 +14,10 @@ import msgspec
 import numpy as np
 
 from mm.analytics.run import Payment, Run, RunInfo
-from mm.analytics.venue_clock import Mids, VenueClock, is_market
 from mm.engine.parameters import settings_in
 from mm.engine.settings import EngineSettings
 from mm.events.account import FundingPaid
-from mm.events.base import Body
 from mm.events.instrument import InstrumentDefined
-from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated, TradePrinted
 from mm.events.orders import (
     CancelOrder,
     IntentRefused,
@@ -34,12 +32,11 @@ from mm.events.orders import (
     PlaceOrder,
     Resolution,
 )
-from mm.events.session import EngineFaulted, SessionStarted, StopRequested, TradingHalted
+from mm.events.session import EngineFaulted, SessionStarted, TradingHalted
 from mm.events.turn import Turn
 from mm.events.units import SECONDS, InstrumentId, Nanos, OrderId
-from mm.events.vocabulary import levels_in
 from mm.projections.base import Routes
-from mm.projections.book import Books
+from mm.sim.mids import Mids
 from mm.sim.results import FILL, ORDER, POINT
 
 LIVE, FILLED, ENDED, REFUSED = 0, 2, 3, 4
@@ -49,8 +46,21 @@ RESOLVED: Final = {
     Resolution.CANCELED: ENDED,
     Resolution.NEVER_ARRIVED: REFUSED,
 }
-COUNTED: Final = (BookDelta, BookSnapshot, QuoteUpdated, TradePrinted)
 HEDGE: Final = "hedge"
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """A session's market: from when to when it was heard, how much of it there was, and the mids.
+
+    `ended` is the time of the session's last turn, `turns` how many there were.
+    """
+
+    first: Nanos
+    last: Nanos
+    ended: Nanos
+    events: int
+    turns: int
+    mids: Mids
 
 
 class LoggedOrder(msgspec.Struct):
@@ -72,61 +82,36 @@ class LoggedOrder(msgspec.Struct):
 
 
 class LoggedRun:
-    """Takes the turns of one session in their order; `run` gives what they came to."""
+    """Takes the turns of one session that touch orders, in order; `run` gives what they came to."""
 
-    def __init__(self, point_every: Nanos = Nanos(SECONDS)) -> None:
-        """Start before the session's first turn."""
+    def __init__(self, market: Heard, point_every: Nanos = Nanos(SECONDS)) -> None:
+        """Start before the session's first turn, with all of its market."""
         self.session: SessionStarted | None = None
-        self.first = self.last = Nanos(0)
-        self.events = 0
         self.halted = ""
         self.fills: list[tuple[int, ...]] = []
-        self.counts = {"turns": 0, "cancels": 0, "refused": 0}
+        self.counts = {"turns": market.turns, "cancels": 0, "refused": 0}
+        self._market = market
         self._every = point_every
-        self._point_due = 0
+        self._point_due = (market.first // point_every + 1) * point_every
         self._settings = EngineSettings(strategies={}, limits={})
-        self._clock = VenueClock()
-        self._books = Books()
-        self._folds = self._books.routes()
         self._routes = self._handlers()
         self._instruments: dict[InstrumentId, InstrumentDefined] = {}
         self._places: dict[InstrumentId, int] = {}
-        self._mids: list[Mids] = []
         self._desks: dict[str, int] = {}
         self._net: dict[tuple[int, int], int] = {}
         self._orders: dict[OrderId, LoggedOrder] = {}
         self._points: list[tuple[int, ...]] = []
         self._payments: list[Payment] = []
-        self._stopped = False
 
     def take(self, turn: Turn) -> None:
         """Fold the next turn."""
         self._sample(turn.at)
-        self.counts["turns"] += 1
-        before, heard = self._stopped, False
-        for fact, at in self._clock.heard(turn):
-            if is_market(fact):
-                self._market(fact, at, turn.at)
-                heard = True
-            else:
-                self._take(fact, turn.at)
-        for decision in turn.decisions:
-            self._take(decision, turn.at)
+        for event in (*turn.facts, *turn.decisions):
+            handler = self._routes.get(type(event))
+            if handler is not None:
+                handler(event, turn.at)
         if self.session is not None and not self._desks:
             self._employ()
-        if not before and (heard or self._stopped):  # What follows the stop is winding down.
-            self._span(turn.at)
-
-    def _take(self, event: Body, at: Nanos) -> None:
-        handler = self._routes.get(type(event))
-        if handler is not None:
-            handler(event, at)
-
-    def _span(self, at: Nanos) -> None:
-        if not self.first:
-            self.first = at
-            self._point_due = (at // self._every + 1) * self._every
-        self.last = at
 
     def _employ(self) -> None:
         """Number the desks as a compiled run does: by instrument, then as they are named."""
@@ -143,29 +128,16 @@ class LoggedRun:
 
     def _sample(self, until: Nanos) -> None:
         """Points on the grid of log time, as of before what happens at `until`."""
-        while self._point_due and self._point_due <= until:
+        while self._point_due <= until:
             for (desk, place), net in self._net.items():
-                self._points.append((self._point_due, net, self._mids[place].last, place, desk))
+                self._points.append((self._point_due, net, 0, place, desk))
             self._point_due += self._every
-
-    def _market(self, fact: Any, at: Nanos, heard: Nanos) -> None:
-        if isinstance(fact, COUNTED):
-            self.events += levels_in(fact)
-        fold = self._folds.get(type(fact))
-        if fold is not None and fact.instrument in self._places:
-            fold(fact, heard)
-            book = self._books.of(fact.instrument)
-            mid2 = book.bid + book.ask if book.usable and book.two_sided else 0
-            self._mids[self._places[fact.instrument]].tell(at, mid2)
-
-    # -- everything but the market ---------------------------------------------------------------
 
     def _handlers(self) -> Routes:
         """Most events say nothing of orders, fills or money."""
         return {
             SessionStarted: self._started,
             InstrumentDefined: self._defined,
-            StopRequested: self._stop,
             TradingHalted: self._halt,
             EngineFaulted: self._fault,
             PlaceOrder: self._placed,
@@ -182,7 +154,7 @@ class LoggedRun:
         }
 
     def _started(self, event: SessionStarted, at: Nanos) -> None:
-        self._folds[SessionStarted](event, at)
+        del at
         self.session, self._settings = event, settings_in(event.config)
 
     def _defined(self, event: InstrumentDefined, at: Nanos) -> None:
@@ -190,11 +162,6 @@ class LoggedRun:
         self._instruments[event.instrument] = event
         if event.instrument not in self._places:
             self._places[event.instrument] = len(self._places)
-            self._mids.append(Mids())
-
-    def _stop(self, event: StopRequested, at: Nanos) -> None:
-        del event, at
-        self._stopped = True
 
     def _halt(self, event: TradingHalted, at: Nanos) -> None:
         del at
@@ -262,9 +229,8 @@ class LoggedRun:
         when = event.venue_time or event.received
         taker = int(event.liquidity is Liquidity.TAKER)
         number = 0 if order is None else order.id
-        met = self._mids[place].at(when)
         self.fills.append(
-            (number, when, at, event.price, event.size, met, place, desk, int(event.side), taker)
+            (number, when, at, event.price, event.size, 0, place, desk, int(event.side), taker)
         )
 
     def _funded(self, event: FundingPaid, at: Nanos) -> None:
@@ -286,8 +252,14 @@ class LoggedRun:
 
     def run(self, recording: Path | str) -> Run:
         """The session as a run, named after it; `recording` tells where its log is."""
-        started = self.session
+        started, market = self.session, self._market
         assert started is not None, "no session has started"
+        self._sample(market.ended)
+        fills, points = _columns(self.fills, FILL, 10), _columns(self._points, POINT, 5)
+        for place in range(len(self._places)):
+            met, seen = fills["instrument"] == place, points["instrument"] == place
+            fills["mid2"][met] = market.mids.at_venue(place, fills["at"][met])
+            points["mid2"][seen] = market.mids.before(place, points["at"][seen])
         instruments = tuple(self._instruments.values())
         return Run(
             info=RunInfo(
@@ -296,9 +268,9 @@ class LoggedRun:
                 code_version=started.code_version,
                 desks=tuple(self._desks),
                 instruments=instruments,
-                first=self.first,
-                last=self.last,
-                events=self.events,
+                first=market.first,
+                last=market.last,
+                events=market.events,
                 latency="as it was",
                 queue="as it was",
                 fees=", ".join(f"{each.maker_fee} / {each.taker_fee}" for each in instruments),
@@ -309,8 +281,8 @@ class LoggedRun:
                 payments=tuple(self._payments),
             ),
             orders=_orders(list(self._orders.values())),
-            fills=_columns(self.fills, FILL, 10),
-            points=_columns(self._points, POINT, 5),
+            fills=fills,
+            points=points,
         )
 
 

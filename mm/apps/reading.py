@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -26,13 +27,16 @@ from mm.events.instrument import InstrumentDefined
 from mm.events.turn import records
 from mm.events.units import Seq, TurnNumber
 from mm.log import access
-from mm.log.archive import Archive
+from mm.log.archive import SPAN_EVENTS_MAX, Archive
 from mm.log.chain import START, Head, Sealed, unseal
 from mm.log.columns import PLACE, Rows, to_ints
 from mm.log.mark import remembered
 from mm.log.server import observe
+from mm.log.spans import SpanBuilder
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mm.apps.serving import Served
 
 T = TypeVar("T")
@@ -76,6 +80,30 @@ class Reading:
             async with closing(reader.turns(start, last)) as rest:
                 async for sealed in rest:
                     yield sealed
+
+    async def tables(
+        self, tags: AbstractSet[str], first: TurnNumber, last: TurnNumber
+    ) -> AsyncIterator[Mapping[str, pa.Table]]:
+        """The columns of some kinds of events, by spans that hold the turns from `first` to `last`.
+
+        Files are checked, but not each turn's hash; what only a server holds is checked whole.
+        """
+        if self.archive is not None:
+            for each in self.archive.manifest.spans:
+                if each.first_turn <= last and first <= each.last_turn:
+                    await asyncio.sleep(0)
+                    files = [file for file in each.files if file.kind in tags]
+                    yield {file.kind: self.archive.table(file) for file in files}
+        first = max(first, TurnNumber(self.joint.number + 1))
+        builder = SpanBuilder()
+        async with closing(self.turns(first, last)) as turns:
+            async for sealed in turns:
+                builder.add(sealed)
+                if builder.events >= SPAN_EVENTS_MAX:
+                    yield builder.tables()
+                    builder = SpanBuilder()
+        if builder.events:
+            yield builder.tables()
 
     async def order_turns(self) -> AsyncIterator[Sealed]:
         """Only the turns that touch orders or control; the market is not even read."""

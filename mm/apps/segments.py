@@ -33,20 +33,28 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
         return self.started.session
 
 
-async def segments(reading: Reading) -> list[Segment]:
-    """Every session of a log, in order."""
+async def segments(reading: Reading, wanted: str = "") -> tuple[list[Segment], list[Turn]]:
+    """Every session of a log, in order, and the wanted one's turns that touch orders.
+
+    Wanted is the session of that id or number (from 1), the latest without one.
+    """
     found: list[Segment] = []
-    engine = Engine()
+    engine, latest, kept = Engine(), list[Turn](), list[Turn]()
     async with closing(reading.order_turns()) as turns:
         async for sealed in turns:
             started = _started(sealed.turn)
             if started is not None:
                 _end(found, TurnNumber(sealed.turn.number - 1))
-                held = _held(engine)
+                for turn in latest:  # Only now: what the last session came to nobody asks.
+                    engine.fold(turn)
+                kept = kept if wanted else []
+                latest, held = [], _held(engine)
                 first, last = sealed.turn.number, reading.head.number
                 found.append(Segment(started=started, first=first, last=last, held=held))
-            engine.fold(sealed.turn)
-    return found
+            latest.append(sealed.turn)
+            if found and wanted in ("", found[-1].name, str(len(found))):
+                kept.append(sealed.turn)
+    return found, kept
 
 
 def chosen(found: list[Segment], name: str, path: Path) -> Segment:

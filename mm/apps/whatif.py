@@ -21,7 +21,7 @@ from mm.apps.config import Config
 from mm.apps.played import Terms, played, refusal
 from mm.apps.reading import closing, opened
 from mm.apps.segments import Segment, chosen, segments
-from mm.apps.session_rows import SessionRows
+from mm.apps.session_rows import READ, SessionRows
 from mm.errors import ConfigError, SessionError
 from mm.events.session import ParameterChanged, SessionEnded
 from mm.events.turn import Turn
@@ -49,6 +49,10 @@ class Heard(NamedTuple):
     orders: list[Turn]
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Only which it is: asyncio writes out what a task returns whenever it ends."""
+        return f"Heard({self.segment.name})"
+
 
 class WhatIf(msgspec.Struct, frozen=True):
     """The session, its unchanged replay and how well they agree, and the changed replay if any."""
@@ -64,21 +68,21 @@ class WhatIf(msgspec.Struct, frozen=True):
 async def hear(path: Path, session: str = "") -> Heard:
     """Read one session of a desk, the latest unless named; raises `SessionError`, `LogDamaged`."""
     async with opened(path) as reading:
-        found = await segments(reading)
+        found, orders = await segments(reading, session)
         segment = chosen(found, session, path)
-        run, rows, orders = LoggedRun(), SessionRows(), []
-        async with closing(reading.turns(segment.first, segment.last)) as turns:
-            async for sealed in turns:
-                run.take(sealed.turn)
-                rows.take(sealed.turn)
-                if sealed.turn.touches_orders:
-                    orders.append(sealed.turn)
+        rows = SessionRows(segment.first, segment.last)
+        async with closing(reading.tables(READ, segment.first, segment.last)) as spans:
+            async for span in spans:
+                rows.take(span)
     if not rows.messages:
         raise SessionError(
             f"session {segment.name} heard no market: there is nothing to replay",
             where=str(path),
             remedy="name another session with --session",
         )
+    run = LoggedRun(rows.heard())
+    for turn in orders:
+        run.take(turn)
     notes = tuple(_notes(segment, run, orders))
     number = found.index(segment) + 1
     return Heard(segment, number, run.run(path), rows, orders, notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +15,19 @@ from mm.apps.changes import changed
 from mm.apps.played import played
 from mm.apps.whatif import MEASURED, hear, whatif
 from mm.errors import ConfigError, SessionError
+from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated, TradePrinted
+from mm.events.orders import OrderFilled, OrderSubmitted
+from mm.log.archive import Archive
+from mm.projections.book import Books
 from tests.apps.processes import here, refused
 from tests.apps.test_bad_input import written
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from mm.apps.config import Config
+    from mm.events.turn import Turn
 
 KEY = "strategies.maker.half_spread_bps"
 
@@ -100,6 +107,44 @@ def test_a_paper_session_is_reproduced(tmp_path: Path) -> None:
     assert told["1"]["last_time"] < told["2"]["first_time"]
     latest = json.loads(here("replay", "whatif", "--data", tmp_path, "--json").stdout)
     assert latest == told["2"]
+
+
+def test_a_store_is_read_as_its_archive(tmp_path: Path) -> None:
+    """What only the server holds gives the same; what fills met is the mid of the plain book."""
+    words = ("--speed", "max", "--seconds", 6, "--data", tmp_path)
+    assert here("live", written(tmp_path), "--paper", *words).returncode == 0
+    desk = tmp_path / "bad"
+    turns = [sealed.turn for sealed in Archive(desk / "archive").turns()]
+    heard = [asyncio.run(hear(desk))]
+    shutil.rmtree(desk / "archive")
+    heard.append(asyncio.run(hear(desk)))
+    first, second = (each.real for each in heard)
+    files = [each.rows.write(tmp_path / f"{number}.rows", "") for number, each in enumerate(heard)]
+    assert files[0].digest == files[1].digest
+    assert first.info == second.info
+    for name in ("orders", "fills", "points"):
+        assert np.array_equal(getattr(first, name), getattr(second, name)), name
+    assert first.fills["mid2"].tolist() == list(mids_met(turns)) != []
+
+
+def mids_met(turns: Iterable[Turn]) -> Iterator[int]:
+    """Twice the mid at each fill's time at the venue, by the plain fold of the book."""
+    books, last, known = Books(), 0, [(0, 0)]
+    folds = books.routes()
+    for turn in turns:
+        for fact in turn.facts:
+            if isinstance(fact, OrderFilled):
+                yield [mid2 for at, mid2 in known if at <= fact.venue_time][-1]
+            if isinstance(fact, OrderSubmitted):
+                last = max(last, fact.sent)
+            if isinstance(fact, BookSnapshot | BookDelta | QuoteUpdated | TradePrinted):
+                last = max(last, fact.received)
+                if type(fact) in folds:
+                    folds[type(fact)](fact, turn.at)
+                book = books.of(fact.instrument)
+                mid2 = book.bid + book.ask if book.usable and book.two_sided else 0
+                known.append((min(last, turn.at), mid2))
+        last = max(last, turn.at)
 
 
 def test_a_change_is_shown_beside_the_replay(session: Path, tmp_path: Path) -> None:
