@@ -26,7 +26,7 @@ from bench_verify import config
 from nats.aio.client import Client
 
 from mm.apps import snapshots
-from mm.apps.cli.replay import backtested
+from mm.apps.cli.backtesting import backtested
 from mm.apps.session import recover, recover_orders
 from mm.events.orders import (
     AmendOrder,

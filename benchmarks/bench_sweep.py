@@ -91,7 +91,7 @@ def processors() -> float:
 
 def swept(rows: RowFile, workers: int, runs: int, out: Path) -> dict[str, Any]:
     """One sweep, and the most that any of its workers was seen to hold."""
-    setup = Setup(windows=tuple(windows_of(Path("workload"), rows)))
+    setup = Setup(windows=tuple(windows_of("workload", rows)))
     base = Base(plain=PLAIN, environment={}, where="benchmark")
     most: dict[str, float] = {}
     looked = began = time.perf_counter()

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from mm.apps import config as configs
+from mm.apps.cli.backtesting import backtested
 from mm.apps.cli.live import run
-from mm.apps.cli.replay import backtested
 from mm.apps.config import Config
 from mm.engine.verify import Verifier
 from mm.log import streams

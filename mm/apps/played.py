@@ -1,9 +1,10 @@
-"""A backtest by the compiled pass: a recording and a configuration in, a finished run out.
+"""A backtest by the compiled pass: recordings and a configuration in, a finished run out.
 
 It plays what `Backtest` would, a hundred times as fast, and leaves columns instead of a log. What
 the pass cannot play is refused by name; `Backtest` plays it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,8 +21,10 @@ from mm.apps.sessions import data_dir
 from mm.errors import ConfigError
 from mm.events.instrument import InstrumentDefined
 from mm.events.units import MILLIS, SECONDS, Nanos
-from mm.log.row_cache import rows_of
+from mm.log.row_cache import merged_in, rows_of
 from mm.log.row_file import RowFile
+from mm.log.row_merge import MergedRows, RowSource
+from mm.log.row_tables import Header
 from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.settings import Latency, PaperSettings
 from mm.sim.settlements import Settlements, paid
@@ -44,12 +47,38 @@ class Terms(NamedTuple):
     when each was received, and what the venue says meanwhile is heard in the same turn."""
 
 
-def rows_at(recording: Path) -> RowFile:
-    """The rows of a recording, made now if they are not there."""
-    return rows_of(recording, data_dir() / "rows")
+def rows_at(*recordings: Path) -> RowSource:
+    """The rows of a recording, or of several as one market; made now if they are not there.
+
+    Raises `ConfigError` where two recordings have an instrument of one name.
+    """
+    files = [rows_of(recording, data_dir() / "rows") for recording in recordings]
+    if len(files) == 1:
+        return files[0]
+    merged = MergedRows(files)
+    names = Counter(each.name for each in merged.tables.instruments)
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise ConfigError(
+            f"{', '.join(twice)} stands in more than one of the recordings",
+            where=named(recordings),
+            remedy="name recordings of different instruments: one market has each of them once",
+        )
+    return merged
 
 
-def refusal(config: Config, rows: RowFile, paper: PaperSettings | None = None) -> str:
+def one_file(*recordings: Path) -> RowFile:
+    """The same in one file, which processes can share."""
+    rows = rows_at(*recordings)
+    return merged_in(data_dir() / "rows", rows) if isinstance(rows, MergedRows) else rows
+
+
+def named(recordings: Sequence[Path | str]) -> str:
+    """Recordings in words."""
+    return ", ".join(map(str, recordings))
+
+
+def refusal(config: Config, rows: RowSource, paper: PaperSettings | None = None) -> str:
     """Why the pass cannot play this; empty where it can."""
     if rows.tables.revisions:
         return "an instrument is revised while it is played"
@@ -57,24 +86,27 @@ def refusal(config: Config, rows: RowFile, paper: PaperSettings | None = None) -
 
 
 def played(
-    config: Config, recording: Path, rows: RowFile | None = None, terms: Terms | None = None
+    config: Config,
+    recordings: Sequence[Path],
+    rows: RowSource | None = None,
+    terms: Terms | None = None,
 ) -> Run:
-    """Play a whole recording; raises `ConfigError` for what the pass cannot play."""
-    rows = rows_at(recording) if rows is None else rows
-    instruments = tuple(rows.tables.instruments)
+    """Play whole recordings as one market; raises `ConfigError` for what the pass cannot play."""
+    rows = rows_at(*recordings) if rows is None else rows
+    header, instruments = rows.header, tuple(rows.tables.instruments)
     check(config.engine, instruments)
     paper, held, measured, gathers = terms or Terms(config.paper.settings)
     reason = refusal(config, rows, paper)
     if reason:
         raise ConfigError(
             f"the compiled pass cannot play this: {reason}",
-            where=str(recording),
+            where=named(recordings),
             remedy="play it with --plain",
         )
     memory, desks = memory_of(config.engine, paper, instruments)
     memory.clock["gathers"] = gathers
     hold(memory, [held.get(name, 0) for name in desks])
-    begin(memory, rows.header.first, POINT_EVERY)
+    begin(memory, header.first, POINT_EVERY)
     run, funding = CompiledRun(memory), Settlements(rows.tables)
     fed = run if measured is None else Stepped(run, measured)
     for block in rows.blocks():
@@ -85,14 +117,14 @@ def played(
     fills = memory.fills[: counts["fills"]].copy()
     return Run(
         info=RunInfo(
-            name=recording.name,
-            recording=str(recording),
+            name=" + ".join(recording.name for recording in recordings),
+            recording=named(recordings),
             code_version=f"{__version__}+{snapshots.fingerprint()[:12]}",
             desks=desks,
             instruments=instruments,
-            first=rows.header.first,
-            last=rows.header.last,
-            events=_rows_played(rows),
+            first=header.first,
+            last=header.last,
+            events=_rows_played(header),
             latency=_latency(paper),
             queue=_queue(paper),
             fees=", ".join(f"{each.maker_fee} / {each.taker_fee}" for each in instruments),
@@ -128,10 +160,9 @@ def _payments(
                 )
 
 
-def _rows_played(rows: RowFile) -> int:
+def _rows_played(header: Header) -> int:
     """Levels, prints and quotes: a quote is two rows and one event."""
-    kinds = rows.header.kinds
-    return sum(kinds[1:6])
+    return sum(header.kinds[1:6])
 
 
 def _latency(paper: PaperSettings) -> str:

@@ -113,7 +113,7 @@ class Player:
         clip = self._clips.get(trial.window)
         if clip is None:
             clip = self._clips[trial.window] = clip_of(window)
-        run = played(config_of(trial.config), Path(window.recording), clip)
+        run = played(config_of(trial.config), [Path(window.recording)], clip)
         return Outcome(
             key=trial.key,
             status=DONE,

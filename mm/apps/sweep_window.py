@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -82,7 +81,7 @@ def clip_of(window: Window) -> Clip:
     return Clip(file, window)
 
 
-def windows_of(recording: Path, file: RowFile, count: int = 1) -> list[Window]:
+def windows_of(recording: str, file: RowFile, count: int = 1) -> list[Window]:
     """The whole recording, or that many windows of equal log time."""
     rows, header = file.load(), file.header
     span = header.last - header.first
@@ -93,7 +92,7 @@ def windows_of(recording: Path, file: RowFile, count: int = 1) -> list[Window]:
     stood = standing(rows, starts, edges, len(file.tables.instruments))
     return [
         Window(
-            recording=str(recording),
+            recording=recording,
             rows=str(file.path),
             digest=file.digest,
             number=number,

@@ -133,7 +133,7 @@ class Replay:
             )
         heard = self._heard
         terms = Terms(paper, heard.segment.held, self._steps, gathers=heard.rows.late)
-        run = played(config, self._path, self._rows, terms)
+        run = played(config, [self._path], self._rows, terms)
         latency = run.info.latency
         if self._trips is not None:
             latency = f"latency as measured ({latency} in the median)"

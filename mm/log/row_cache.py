@@ -2,7 +2,8 @@
 
 They lie in `rows/` inside the archive, or in a spare directory where the archive cannot be written,
 and are used only while the archive's head is the one they were made from. They may be removed at
-any time. One process makes them, others that want them meanwhile wait for it.
+any time. One process makes them, others that want them meanwhile wait for it. Rows of several
+recordings as one are written down only where many processes are to read them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from mm.log.archive import Archive, is_archive
 from mm.log.files import failed
 from mm.log.row_file import RowFile
 from mm.log.row_market import market_of
+from mm.log.row_merge import MergedRows
 from mm.log.row_writer import write_rows
 
 DIRECTORY: Final = "rows"
@@ -42,6 +44,18 @@ def rows_of(path: Path | str, spare: Path | None = None) -> RowFile:
     if apart is None or _writable(beside):
         return _made(archive, beside, source)
     return _made(archive, apart, source)
+
+
+def merged_in(spare: Path, rows: MergedRows) -> RowFile:
+    """Several files as one file, kept in a directory for rows; made now if it is not there.
+
+    Raises what kept it from being written.
+    """
+    place, source = spare / rows.digest[:32], rows.digest
+    with _claimed(place):
+        file = place / NAME
+        found = _found(file, source)
+        return found or write_rows(file, rows.tables, rows.blocks(), source=source)
 
 
 def _found(file: Path, source: str) -> RowFile | None:

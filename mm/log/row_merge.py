@@ -1,20 +1,23 @@
 """Several row files as one: by log time, ties by the order of the files, turn by turn.
 
-Instruments and entries of tables are renumbered, one file's after another's. Each file keeps one
-block in memory: what is given out next is all that stands before the end of the block that ends
-first. Times at the venue are made to run forward over all files, as within one.
+Instruments, with their ids, and entries of tables are renumbered, one file's after another's. Each
+file keeps one block in memory: what is given out next is all that stands before the end of the
+block that ends first. Times at the venue are made to run forward over all files, as within one.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from mm.errors import BadInput
-from mm.events.units import Nanos
+from mm.events.instrument import InstrumentDefined
+from mm.events.units import InstrumentId, Nanos
 from mm.log.kernels import interleave
 from mm.log.row_file import BATCH, RowFile, words_of
-from mm.log.row_tables import Channel, Tables
+from mm.log.row_tables import VERSION, Channel, Header, Tables
 from mm.log.rows import ROW, Rows
 
 INSTRUMENTS_MAX: Final = 1 << 16
@@ -38,16 +41,28 @@ class MergedRows:
             )
 
     @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return sum(file.header.rows for file in self._files)
+    def header(self) -> Header:
+        """What the file would say of itself that held these rows, but for its checksums."""
+        headers = [file.header for file in self._files]
+        filled = [header for header in headers if header.rows]
+        kinds = zip(*(header.kinds for header in headers), strict=True)
+        return Header(
+            version=VERSION,
+            source=self.digest,
+            rows=sum(header.rows for header in headers),
+            turns=sum(header.turns for header in headers),
+            events=sum(header.events for header in headers),
+            first=min((header.first for header in filled), default=Nanos(0)),
+            last=max((header.last for header in filled), default=Nanos(0)),
+            kinds=tuple(map(sum, kinds)),
+            sums=(),
+            tables=self.tables,
+        )
 
     @property
-    def first(self) -> Nanos:
-        """The time of the first row; 0 without rows."""
-        return min(
-            (file.header.first for file in self._files if file.header.rows), default=Nanos(0)
-        )
+    def digest(self) -> str:
+        """SHA-256 of the files' digests, in their order."""
+        return hashlib.sha256("".join(file.digest for file in self._files).encode()).hexdigest()
 
     def blocks(self, rows: int = BATCH) -> Iterator[Rows]:
         """The rows in order, at most `rows` at a time; memory is bounded by one block a file."""
@@ -80,14 +95,25 @@ class MergedRows:
                 held[ended] = following
 
 
+RowSource = RowFile | MergedRows
+"""A market: the rows of one recording, or of several."""
+
+
 def _lay(tables: Tables, more: Tables) -> None:
     """Lay another file's tables after these."""
     before = len(tables.instruments)
+    ids = {each.instrument: before + place for place, each in enumerate(more.instruments, 1)}
     tables.channels += [
         Channel(channel.instrument + before, channel.number, channel.name)
         for channel in more.channels
     ]
-    tables.instruments += more.instruments
-    tables.revisions += more.revisions
+    tables.instruments += [_numbered(each, ids) for each in more.instruments]
+    tables.revisions += [_numbered(each, ids) for each in more.revisions]
     tables.marks += more.marks
     tables.rates += more.rates
+
+
+def _numbered(defined: InstrumentDefined, ids: dict[InstrumentId, int]) -> InstrumentDefined:
+    """The same under the id that no other file uses: its place among all, from 1."""
+    number = InstrumentId(ids[defined.instrument])
+    return msgspec.structs.replace(defined, instrument=number)

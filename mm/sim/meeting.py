@@ -5,19 +5,19 @@ from mm.projections.ladder import NONE
 from mm.sim.queue_models import RISK_AVERSE, after_depth, after_trade, exceeded, moved_up
 from mm.sim.taking import after, offered, take
 from mm.sim.venue import CLOSED, UNSEEN, ahead, displayed, fill, touch, usable
-from mm.sim.world import clocks, queued, queues, slots
+from mm.sim.world import clocks, instruments, queued, queues, slots
 
 
 @njit(cache=True)
 def spoken_of(m: int, ins: int, side: int, price: int, before: int, now: int) -> None:
     """The feed set a level's size: orders of ours at this price may stand further ahead."""
-    clock = clocks(m)[0]
+    clock, n = clocks(m)[0], instruments(m)[ins].queue_n
     for i in range(queued(m)[ins, side]):
         order = slots(m)[queues(m)[2 * ins + side, i]]
         if order.price == price:
             if clock.whole:
                 order.front = after_depth(
-                    clock.queue, clock.queue_n, order.front, order.traded, float(before), float(now)
+                    clock.queue, n, order.front, order.traded, float(before), float(now)
                 )
                 order.traded = 0.0
             else:
@@ -51,7 +51,7 @@ def news(m: int, b: int, ins: int, at: int) -> None:
 def move_up(m: int, b: int, ins: int, side: int) -> None:
     """No more than what is shown can be ahead of us."""
     best, sign, clock = touch(m, b, side), 1 - 2 * side, clocks(m)[0]
-    last, least = NONE, 0.0
+    last, least, n = NONE, 0.0, instruments(m)[ins].queue_n
     for i in range(queued(m)[ins, side]):
         order = slots(m)[queues(m)[2 * ins + side, i]]
         if order.price != last:
@@ -62,9 +62,7 @@ def move_up(m: int, b: int, ins: int, side: int) -> None:
                 order.front = min(order.front, float(now))
             else:
                 before = float(order.shown)
-                moved = moved_up(
-                    clock.queue, clock.queue_n, order.front, order.traded, before, float(now)
-                )
+                moved = moved_up(clock.queue, n, order.front, order.traded, before, float(now))
                 order.front = least = max(least, moved)  # Never past an earlier one of ours.
             order.traded, order.shown = 0.0, now
 

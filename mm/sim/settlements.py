@@ -1,7 +1,7 @@
 """Funding of a compiled run: settled after it, for no decision depends on it.
 
-Rates and marks are few among the rows. A settlement takes place at the first row whose venue time
-has reached the time it was due; what it costs follows from the fills made before.
+Rates and marks are few among the rows. A settlement takes place at the first row of its instrument
+whose venue time has reached the time it was due; what it costs follows from the fills made before.
 """
 
 from decimal import Decimal
@@ -63,8 +63,10 @@ class Settlements:
         times = rows["venue"][start:stop]
         for instrument, (due, rate) in list(self._due.items()):
             first = int(np.searchsorted(times, due))
-            if first == len(times):
+            own = np.flatnonzero(rows["instrument"][start + first : stop] == instrument)
+            if not len(own):
                 continue
+            first += int(own[0])
             del self._due[instrument]
             self._settled[instrument] = due
             if instrument in self._marks:

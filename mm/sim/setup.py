@@ -90,7 +90,7 @@ def memory_of(
         )
     for desk, (place, _, strategy) in enumerate(desks):
         _desk(memory, desk, place, strategy)
-    _clock(memory, paper, instruments)
+    _clock(memory, paper)
     return memory, tuple(name for _, name, _ in desks)
 
 
@@ -140,7 +140,7 @@ def _desk(memory: Memory, place: int, instrument: int, strategy: Strategy) -> No
     memory.real[place, : len(terms.real)] = terms.real
 
 
-def _clock(memory: Memory, paper: PaperSettings, instruments: Sequence[InstrumentDefined]) -> None:
+def _clock(memory: Memory, paper: PaperSettings) -> None:
     clock, model = memory.clock[0], number_of(paper.queue)
     assert isinstance(paper.entry, Latency), "see `unplayable`"
     assert isinstance(paper.response, Latency), "see `unplayable`"
@@ -148,8 +148,9 @@ def _clock(memory: Memory, paper: PaperSettings, instruments: Sequence[Instrumen
     clock["two_clocks"] = paper.market == "venue"
     clock["whole"] = paper.matching == "whole"
     clock["queue"], clock["open_max"] = model, paper.open_orders_max
-    lot = float(instruments[0].lot_size) if instruments else 1.0
-    clock["queue_n"] = parameter(model, paper.queue_power, lot)
+    for instrument in memory.instruments:
+        lot = float(instrument["lot_size"])
+        instrument["queue_n"] = parameter(model, paper.queue_power, lot)
 
 
 def hold(memory: Memory, lots: Sequence[int]) -> None:

@@ -68,6 +68,7 @@ INSTRUMENT: Final = np.dtype(
         ("collar_bps", "<i8"),
         ("rate_max", "<i8"),
         ("lot_size", "<f8"),
+        ("queue_n", "<f8"),  # What the queue model takes as `n`.
         # How the present orders stand.
         ("net", "<i8"),  # Of fills heard.
         ("held", "<i8"),  # Of fills made: the venue's view.
@@ -174,7 +175,6 @@ CLOCK: Final = np.dtype(
         ("gathers", "<i8"),  # What arrives once a turn's first message has, is heard in that turn.
         ("whole", "<i8"),  # Fills in full, as hftbacktest has it, instead of shared volume.
         ("queue", "<i8"),
-        ("queue_n", "<f8"),
         ("open", "<i8"),
         ("open_max", "<i8"),
         ("awake", "<i8"),  # Some desk is.

@@ -166,7 +166,7 @@ def file(tmp_path: Path) -> RowFile:
 
 def test_windows_share_out_the_time(file: RowFile) -> None:
     """Every row is in one window, in order; each begins where the one before ended."""
-    windows = windows_of(Path("market"), file, 3)
+    windows = windows_of("market", file, 3)
     assert [each.number for each in windows] == [0, 1, 2]
     assert (windows[0].first, windows[-1].last) == (file.header.first, file.header.last)
     rows = file.load()
@@ -180,7 +180,7 @@ def test_windows_share_out_the_time(file: RowFile) -> None:
 
 def test_a_clip_is_a_file_of_its_rows(file: RowFile) -> None:
     """Its header counts its own rows, whatever stands comes first and at the window's time."""
-    window = windows_of(Path("market"), file, 2)[1]
+    window = windows_of("market", file, 2)[1]
     clip = clip_of(window)
     stood, *blocks = clip.blocks(50)
     rows = file.load()[window.start : window.stop]
@@ -194,7 +194,7 @@ def test_a_clip_is_a_file_of_its_rows(file: RowFile) -> None:
 
 def test_rows_that_changed_are_refused(file: RowFile) -> None:
     """Another file under the same name is not what the sweep was planned on."""
-    (window,) = windows_of(Path("market"), file)
+    (window,) = windows_of("market", file)
     write_rows(file.path, file.tables, iter([market(4, 1)]))
     with pytest.raises(ConfigError, match="changed"):
         clip_of(window)

@@ -59,7 +59,7 @@ def test_a_session_becomes_the_columns_of_the_pass(
     session: Path, market: Path, config: Config
 ) -> None:
     """Turns give the orders, fills and points that the compiled pass leaves of the same run."""
-    real, compiled = asyncio.run(hear(session)).real, played(config, market)
+    real, compiled = asyncio.run(hear(session)).real, played(config, [market])
     assert len(real.fills) > 0
     assert len(real.orders) > len(real.fills)
     assert (real.info.desks, real.info.instruments) == (

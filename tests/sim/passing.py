@@ -36,6 +36,7 @@ from mm.gateways.paper import PaperGateway
 from mm.log.chain import START as HEAD
 from mm.log.chain import advance, seal
 from mm.log.row_market import DEFINED, MARKET, Market
+from mm.log.row_tables import Tables
 from mm.log.rows import Flag, Rows
 from mm.log.spans import SpanBuilder
 from mm.projections.ladder import BASE, FAR, WINDOW
@@ -255,7 +256,12 @@ def _queues(gateway: Any, instruments: Any, numbers: dict[OrderId, int]) -> list
 
 
 def rows_of(world: World) -> Rows:
-    """A world's messages as rows, by way of a log of theirs."""
+    """A world's messages as rows."""
+    return tables_and_rows(world)[1]
+
+
+def tables_and_rows(world: World) -> tuple[Tables, Rows]:
+    """The same with the tables they refer to, by way of a log of the messages."""
     builder, head = SpanBuilder(), HEAD
     facts: list[tuple[Nanos, tuple[Any, ...]]] = [(Nanos(0), world.instruments)]
     facts += [(message.received, message.facts) for message in world.messages]
@@ -265,7 +271,9 @@ def rows_of(world: World) -> Rows:
         builder.add(sealed)
     tables = builder.tables()
     span = {tag: tables[tag] for tag in tables if tag in {*MARKET, DEFINED}}
-    return joined(Market([span], where="here").blocks())
+    market = Market([span], where="here")
+    rows = joined(market.blocks())
+    return market.tables, rows
 
 
 def prepared(world: World, every: int = 0) -> tuple[Memory, tuple[str, ...]]:

@@ -157,7 +157,7 @@ def memory_for(settings: PaperSettings, maker: Maker) -> Memory:
     clock["two_clocks"], clock["whole"] = 1, settings.matching == "whole"
     clock["queue"], clock["open_max"] = model, 200
     lot = float(instrument().lot_size)
-    clock["queue_n"] = parameter(model, settings.queue_power, lot)
+    rules["queue_n"] = parameter(model, settings.queue_power, lot)
     desk["rule"], desk["timer"], desk["deadline"] = PEGGED, maker.step, maker.first
     memory.real[0, [P_HALF, P_SKEW]] = maker.half, maker.skew
     memory.integers[0, [P_SIZE, P_MOST]] = maker.size, maker.position_max

@@ -95,8 +95,9 @@ KINDS: Final[tuple[InstrumentDefined, ...]] = (
 
 
 def second(defined: InstrumentDefined) -> InstrumentDefined:
-    """The same under another name."""
-    return replace(defined, instrument=ETH, symbol="ETHUSDT", base="ETH")
+    """Another name, and lots ten times as large."""
+    lots = defined.lot_size * 10
+    return replace(defined, instrument=ETH, symbol="ETHUSDT", base="ETH", lot_size=lots)
 
 
 @st.composite
@@ -201,10 +202,11 @@ STORIES: Final = st.lists(
 
 
 @st.composite
-def worlds(draw: Any, matching: str = "shared") -> World:
-    """Any world that the pass can play."""
+def worlds(draw: Any, matching: str = "shared", *, two: bool = False) -> World:
+    """Any world that the pass can play; with `two`, always of two instruments."""
     first = draw(st.sampled_from(KINDS))
-    instruments = (first, second(first)) if draw(st.integers(0, 3)) == 3 else (first,)
+    both = two or draw(st.integers(0, 3)) == 3
+    instruments = (first, second(first)) if both else (first,)
     makers = {"a": draw(strategies(first))}
     for name, defined in (("c", instruments[-1]), ("b", first)):
         if draw(st.integers(0, 2)) == 2:

@@ -1,6 +1,7 @@
 """`mm replay backtest` by the compiled pass: the tear sheet, the page, the columns."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,12 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     report: str
 
 
-def play(config: Config, recording: Path, asked: Asked) -> bool:
+def play(config: Config, recordings: Sequence[Path], asked: Asked) -> bool:
     """Play it and say what came of it; False, with the reason told, where the pass cannot."""
     if asked.run is not None:
         require_new(asked.run)
     with progress("preparing rows (first use)", None):
-        rows = rows_at(recording)
+        rows = rows_at(*recordings)
     reason = refusal(config, rows)
     if reason:
         err.print(f"played turn by turn: {reason}", markup=False)
@@ -62,7 +63,7 @@ def play(config: Config, recording: Path, asked: Asked) -> bool:
     with progress("compiling the pass (first use)", None):
         warm()
     began = time.monotonic()
-    run = played(config, recording, rows)
+    run = played(config, recordings, rows)
     seconds = time.monotonic() - began
     figures = performance(run)
     if asked.run is not None:

@@ -3,9 +3,7 @@
 import contextlib
 import os
 import re
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,29 +11,18 @@ import msgspec
 import typer
 
 from mm.apps import config as configs
-from mm.apps.backtest import Backtest
 from mm.apps.cli import compare
 from mm.apps.cli import sweep as sweeps
+from mm.apps.cli.backtesting import backtested, show_backtested
 from mm.apps.cli.columns import Asked, play
 from mm.apps.cli.live import refuse_halted, run, warm_kernels
 from mm.apps.cli.output import emit_json, out, progress, table
 from mm.apps.cli.whatif import attach
-from mm.apps.config import Config
 from mm.apps.logs import turns
-from mm.apps.session import check, opening
+from mm.apps.played import named
 from mm.apps.sessions import find
-from mm.apps.statistics import Statistics, statistics
-from mm.apps.wording import iso
 from mm.engine.verify import Verification, Verifier
 from mm.errors import ConfigError, ReplayDiverged, SessionError
-from mm.events.orders import PlaceOrder
-from mm.events.session import EngineFaulted
-from mm.events.units import Nanos
-from mm.events.vocabulary import Decision
-from mm.gateways.paper import PaperGateway
-from mm.gateways.recorded import RecordedFeed
-from mm.log.archive import ArchiveWriter
-from mm.log.chain import Sealed
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 FEED: Final = re.compile("MM_FEED(__|$)", re.IGNORECASE)
@@ -48,6 +35,7 @@ BACKTEST_EXAMPLE: Final = """
 Example:
 
     mm replay backtest --strategy maker.toml btcusdt.rec --out run1
+    mm replay backtest --strategy maker.toml btcusdt.rec ethusdt.rec --run run2
 """
 
 
@@ -58,55 +46,6 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     rows_per_second: float
     verification: Verification
-
-
-class Backtested(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a backtest; times are log time, the recording's own, in nanoseconds.
-
-    `halted` is why trading was halted at the end, `faulted` what our own code raised and where.
-    """
-
-    recording: str
-    turns: int
-    events: int
-    first_time: Nanos
-    last_time: Nanos
-    seconds: float
-    events_per_second: float
-    digest: str
-    head: str
-    statistics: Statistics
-    halted: str
-    faulted: str
-    out: str
-
-
-class Tally(msgspec.Struct):
-    """What is counted while a backtest runs."""
-
-    turns: int = 0
-    hedges: int = 0
-    head: bytes = b""
-    first_time: Nanos = Nanos(0)
-    last_time: Nanos = Nanos(0)
-    faulted: str = ""
-
-    def take(self, sealed: Sealed) -> None:
-        """Count a turn."""
-        at = sealed.turn.at
-        self.first_time = self.first_time if self.turns else at
-        self.last_time = at
-        self.turns += 1
-        self.head = sealed.hash
-        for decision in sealed.turn.decisions:
-            self._decided(decision)
-
-    def _decided(self, decision: Decision) -> None:
-        match decision:
-            case PlaceOrder(reason="hedge"):
-                self.hedges += 1
-            case EngineFaulted(error=error, where=where):
-                self.faulted = f"{error} in {where}"
 
 
 @app.command(epilog=VERIFY_EXAMPLE)
@@ -187,7 +126,10 @@ def show_verified(result: Verified) -> None:
 
 @app.command(epilog=BACKTEST_EXAMPLE)
 def backtest(
-    recording: Annotated[str, typer.Argument(help="A recording (or session) by name or path.")],
+    recordings: Annotated[
+        list[str],
+        typer.Argument(help="Recordings (or sessions) by name or path; several are one market."),
+    ],
     strategy: Annotated[Path, typer.Option(help="Config with strategies, limits and paper venue.")],
     session: Annotated[
         Path | None, typer.Option("--out", help="Write the session's log here.")
@@ -209,9 +151,9 @@ def backtest(
     It is played by the compiled pass, which leaves columns. With --out it is played turn by turn
     and leaves a log like a session's; the orders and fills are the same.
     """
-    path = find(recording, data)
+    paths = [find(each, data) for each in recordings]
     written = configs.read(strategy)
-    feed = {"kind": "recording", "path": str(recording), "speed": "max"}
+    feed = {"kind": "recording", "path": named(recordings), "speed": "max"}
     # Variables of the feed are for sessions: the recording is named on the command line.
     given = {name: text for name, text in os.environ.items() if not FEED.match(name)}
     config = configs.build({**written, "feed": feed}, given, {}, where=str(strategy))
@@ -219,10 +161,10 @@ def backtest(
         _require_new(session)
     warm_kernels()
     asked = Asked(run=run_directory, report=report, as_json=as_json)
-    if not plain and session is None and play(config, path, asked):
+    if not plain and session is None and play(config, paths, asked):
         return
     asked.refuse_columns()
-    result = backtested(config, path, session)
+    result = backtested(config, _only(paths), session)
     if as_json:
         emit_json(result)
     else:
@@ -235,6 +177,18 @@ def backtest(
     )
 
 
+def _only(paths: list[Path]) -> Path:
+    """The one recording; raises `ConfigError` where there are several."""
+    if len(paths) > 1:
+        raise ConfigError(
+            "turn by turn one recording is played, not several as one market",
+            where=named(paths),
+            remedy="leave out --plain and --out and change what the pass cannot play, "
+            "or name one recording",
+        )
+    return paths[0]
+
+
 def _require_new(out: Path) -> None:
     """Refuse to write where something is, before the time is spent; raises `ConfigError`."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
@@ -243,107 +197,6 @@ def _require_new(out: Path) -> None:
             where=str(out),
             remedy="name a new directory with --out",
         )
-
-
-def backtested(config: Config, path: Path, session: Path | None) -> Backtested:
-    """Play the whole recording; the session's log is written when `session` is given."""
-    feed = RecordedFeed(path)
-    check(config.engine, feed.instruments)
-    gateway = PaperGateway(config.paper.settings, config.seed)
-    messages = feed.messages(Nanos(0))
-    for instrument in feed.instruments:
-        gateway.define(Nanos(0), instrument)
-    run = Backtest(gateway)
-    facts = opening(config, f"{config.desk}-backtest", "backtest", feed.instruments, Nanos(0))
-    began, tally = time.monotonic(), Tally()
-    with progress("backtest", None) as advance, _written(session, config.desk) as writer:
-        for sealed in run.turns(facts, messages, Nanos(0)):
-            tally.take(sealed)
-            if writer is not None:
-                writer.append(sealed)
-            advance(sealed.turn.size)
-    seconds = time.monotonic() - began
-    events = run.engine.events
-    return Backtested(
-        recording=str(path),
-        turns=tally.turns,
-        events=events,
-        first_time=tally.first_time,
-        last_time=tally.last_time,
-        seconds=seconds,
-        events_per_second=events / max(seconds, 1e-9),
-        digest=run.engine.digest(),
-        head=tally.head.hex(),
-        statistics=statistics(run.engine, tally.hedges),
-        halted=run.engine.state.health.halted,
-        faulted=tally.faulted,
-        out=str(session or ""),
-    )
-
-
-@contextlib.contextmanager
-def _written(out: Path | None, name: str) -> Iterator[ArchiveWriter | None]:
-    """A writer of the session's log; what it wrote is removed again when the run breaks off."""
-    if out is None:
-        yield None
-        return
-    made = [each for each in (out, *out.parents) if not each.exists()]
-    with ArchiveWriter(out, name=name, kind="session") as writer:
-        whole = False
-        try:
-            yield writer
-            writer.flush()
-            whole = True
-        finally:  # After Ctrl-C too: half a session must not pass for a whole one.
-            if not whole:
-                _remove(out, made)
-
-
-def _remove(out: Path, made: list[Path]) -> None:
-    """Empty a directory that was empty before, and remove those that were not there."""
-    for entry in out.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    for each in made:
-        with contextlib.suppress(OSError):  # Somebody else put something there meanwhile.
-            each.rmdir()
-
-
-def show_backtested(result: Backtested) -> None:
-    """Print what came of it."""
-    numbers = result.statistics
-    out.print(
-        f"{result.turns:,} turns, {result.events:,} events in {result.seconds:.2f} s: "
-        f"{result.events_per_second:,.0f}/s"
-    )
-    if result.turns:
-        out.print(f"from {iso(result.first_time)} to {iso(result.last_time)}")
-    if result.halted:
-        out.print("[bold red]halted[/]: ", end="")
-        out.print(f"{result.halted}. {result.faulted}".rstrip(), markup=False)
-    rows = [
-        (
-            each.strategy,
-            each.instrument,
-            each.fills,
-            f"{each.position:f} @ {each.entry:f}" if each.position else "flat",
-            each.realised,
-            each.unrealised,
-            -each.fees,
-            each.funding,
-            f"{each.total:+f} {each.currency}",
-        )
-        for each in numbers.standings
-    ]
-    columns = ("strategy", "instrument", "fills", "position", "realised", "unrealised")
-    table("", (*columns, "fees", "funding", "P&L"), rows)
-    out.print(f"orders {numbers.orders:,} placed, {numbers.open} open, hedges {numbers.hedges}")
-    out.print(f"state  {result.digest}")
-    out.print(f"head   {result.head}")
-    if result.out:
-        out.print(f"session log in {result.out}")
 
 
 attach(app)

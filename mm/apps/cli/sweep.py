@@ -38,6 +38,9 @@ def sweep(
         int, typer.Option(min=0, max=WINDOWS_MAX, help="Split the time in so many windows.")
     ] = 0,
     objective: Annotated[str, typer.Option(help="What is best: sharpe or profit.")] = "sharpe",
+    together: Annotated[
+        bool, typer.Option("--together", help="All recordings at once, as one market.")
+    ] = False,
     currency: Annotated[str, typer.Option(help="Where a run makes money in several.")] = "",
     step: Annotated[
         int, typer.Option(min=1, max=STEP_MAX, help="Seconds between the ratio's samples.")
@@ -59,6 +62,7 @@ def sweep(
             seed=seed,
             workers=workers,
             windows=max(walk_forward, 1),
+            together=together,
             objective=objective,
             currency=currency,
             step=step,

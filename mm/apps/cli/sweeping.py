@@ -21,7 +21,7 @@ from mm.apps import config as configs
 from mm.apps.cli.live import warm_kernels
 from mm.apps.cli.output import emit_json, progress
 from mm.apps.cli.sweep_tables import show
-from mm.apps.played import rows_at
+from mm.apps.played import named, one_file
 from mm.apps.sessions import find
 from mm.apps.sweep import Base, Chooser, Failure, Grid, Sweep
 from mm.apps.sweep_pool import LocalPool
@@ -49,6 +49,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     workers: int
     windows: int
+    together: bool
     objective: str
     currency: str
     step: int
@@ -125,12 +126,15 @@ def base_of(path: Path, environment: Mapping[str, str]) -> Base:
 def windows_asked(asked: Asked) -> tuple[Window, ...]:
     """The windows of all recordings; what has to be compiled or made for that is."""
     paths = [find(each, asked.data) for each in asked.recordings]
+    markets = [paths] if asked.together else [[path] for path in paths]
     warm_kernels()
     with progress("compiling the pass (first use)", None):
         warm_pass()
     with progress("reading the recordings", None):
         return tuple(
-            window for path in paths for window in windows_of(path, rows_at(path), asked.windows)
+            window
+            for market in markets
+            for window in windows_of(named(market), one_file(*market), asked.windows)
         )
 
 
