@@ -26,7 +26,7 @@ from mm.log.row_file import RowFile
 from mm.log.row_merge import MergedRows, RowSource
 from mm.log.row_tables import Header
 from mm.sim.compiled_run import CompiledRun, Memory
-from mm.sim.settings import Latency, PaperSettings
+from mm.sim.settings import Delay, Latency, PaperSettings
 from mm.sim.settlements import Settlements, paid
 from mm.sim.setup import begin, hold, memory_of, unplayable
 from mm.sim.stepped import Step, Stepped
@@ -103,7 +103,7 @@ def played(
             where=named(recordings),
             remedy="play it with --plain",
         )
-    memory, desks = memory_of(config.engine, paper, instruments)
+    memory, desks = memory_of(config.engine, paper, instruments, config.seed)
     memory.clock["gathers"] = gathers
     hold(memory, [held.get(name, 0) for name in desks])
     begin(memory, header.first, POINT_EVERY)
@@ -166,10 +166,18 @@ def _rows_played(header: Header) -> int:
 
 
 def _latency(paper: PaperSettings) -> str:
-    assert isinstance(paper.entry, Latency), "see `unplayable`"
-    assert isinstance(paper.response, Latency), "see `unplayable`"
-    there, back = paper.entry.least / MILLIS, paper.response.least / MILLIS
-    return f"{there:g} ms to the venue, {back:g} ms back"
+    """How long messages take, in words; a command without a delay of its own takes `entry`."""
+    own = [(name, getattr(paper, name)) for name in ("place", "amend", "cancel")]
+    ways = [(_delay(paper.entry), "to the venue")]
+    ways += [(_delay(delay), f"to {name}") for name, delay in own if delay is not None]
+    ways += [(_delay(paper.response), "back")]
+    return ", ".join(" ".join(way) for way in ways)
+
+
+def _delay(delay: Delay) -> str:
+    least, most = delay.least / MILLIS, delay.most / MILLIS
+    words = f"{least:g} ms" if least == most else f"{least:g} to {most:g} ms"
+    return words if isinstance(delay, Latency) else f"{words} (sampled)"
 
 
 def _queue(paper: PaperSettings) -> str:

@@ -18,10 +18,13 @@ from mm.sim.waking import ASK, DONE
 from mm.sim.world import (
     BOOKS,
     CLOCK,
+    DELAYS,
     DESK,
     FAR_AWAY,
     INSTRUMENT,
     INTEGERS,
+    LATENCIES,
+    LATENCY,
     MARKET,
     MESSAGE,
     NUMBERS,
@@ -34,6 +37,7 @@ from mm.sim.world import (
     TAKEN_MAX,
     TAKEN_WIDTH,
     WANTED_WIDTH,
+    WAYS,
     WIRE,
 )
 
@@ -67,6 +71,8 @@ class Memory:
         self.responses = np.zeros(WIRE, MESSAGE)
         self.sent = np.zeros((instruments, SENT_MAX), np.int64)
         self.taken = np.zeros((instruments, TAKEN_MAX, TAKEN_WIDTH), np.int64)
+        self.latencies = np.zeros(WAYS, LATENCY)
+        self.delays = np.zeros(0, np.int64)
         self.clock = np.zeros(1, CLOCK)
         self.orders = np.zeros(RESULTS_START, ORDER)
         self.fills = np.zeros(RESULTS_START, FILL)
@@ -91,6 +97,8 @@ class Memory:
         arrays += [self.orders, self.fills, self.points, self.rows]
         self.addresses[SELF] = self.address
         self.addresses[INTEGERS] = self.integers.ctypes.data
+        self.addresses[LATENCIES] = self.latencies.ctypes.data
+        self.addresses[DELAYS] = self.delays.ctypes.data
         self.addresses[: len(arrays)] = [array.ctypes.data for array in arrays]
         counted = [self.markets, self.instruments, self.desks, self.rows]
         counted += [self.orders, self.fills, self.points]

@@ -8,7 +8,15 @@ refusal: the message never reached the venue, and we hear so after as long as it
 from collections.abc import Sequence
 
 from mm.projections.compiled import jitable
-from mm.sim.draws import between
+from mm.sim.draws import between, drawn
+
+
+@jitable
+def uniform(least: int, most: int, seed: int, stream: int, number: int) -> int:
+    """Message `number` of a stream, in a range with both ends; a constant takes no draw."""
+    if least == most:
+        return least
+    return between(least, most, drawn(seed, stream, number))
 
 
 @jitable

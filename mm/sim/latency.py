@@ -12,8 +12,8 @@ from typing import Final, Generic, TypeVar
 from mm.events.orders import AmendOrder, PlaceOrder
 from mm.events.units import INT64_MAX, Nanos
 from mm.events.vocabulary import Intent
-from mm.sim.delays import on_entry, on_response, sampled
-from mm.sim.draws import ENTRY, RESPONSE, between, drawn
+from mm.sim.delays import on_entry, on_response, sampled, uniform
+from mm.sim.draws import ENTRY, RESPONSE, drawn
 from mm.sim.settings import Delay, Latency, PaperSettings
 
 NEVER: Final = Nanos(INT64_MAX)
@@ -27,9 +27,7 @@ def draw(delay: Delay, seed: int, stream: int, number: int) -> Nanos:
     """The delay of message `number` of a stream, in nanoseconds."""
     if not isinstance(delay, Latency):
         return Nanos(sampled(delay.delays, drawn(seed, stream, number)))
-    if delay.least == delay.most:
-        return delay.least
-    return Nanos(between(delay.least, delay.most, drawn(seed, stream, number)))
+    return Nanos(uniform(delay.least, delay.most, seed, stream, number))
 
 
 class Delays:
@@ -55,6 +53,13 @@ class Delays:
         if isinstance(intent, AmendOrder):
             return settings.amend or settings.entry
         return settings.cancel or settings.entry
+
+    @property
+    def least(self) -> int:
+        """The least that a message of the venue takes."""
+        if self._arrived is not None:
+            return min(heard - arrived for arrived, heard in zip(*self._arrived, strict=True))
+        return self._settings.response.least
 
     def response(self, at: Nanos, number: int) -> int:
         """How long message `number` of the venue, sent at `at`, takes."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from mm.errors import BadInput
-from mm.events.account import BalanceReported, PositionReported
+from mm.events.account import BalanceReported, FundingPaid, PositionReported
 from mm.events.base import MarketEvent
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import (
@@ -94,8 +94,9 @@ class PaperVenue:
             self.trading(fact.instrument).hear(at, fact)
 
     def submit(self, at: Nanos, intent: Intent) -> None:
-        """A command leaves us at log time `at`."""
-        self._act(at)
+        """A command leaves us at log time `at`; those of one time arrive as time goes on."""
+        if self._now < at:
+            self._act(Nanos(at - 1))
         delay = self._delays.entry(at, self._commands.count(), intent)
         if delay >= 0:
             self._commands.put(self._commands.book(at + delay), intent)
@@ -183,9 +184,13 @@ class PaperVenue:
     def _tell(self, at: Nanos, fact: Heard) -> None:
         """Send a fact on its way, with the balances it moved: what one says, both say or none.
 
-        `received` becomes the time at which they reach us.
+        `received` becomes the time at which they reach us. What funding moved takes the least time
+        there is: it holds no answer back, and orders fare as they would without it.
         """
-        delay = self._delays.response(at, self._responses.count())
+        if isinstance(fact, FundingPaid):
+            delay = self._delays.least
+        else:
+            delay = self._delays.response(at, self._responses.count())
         arrival = self._responses.book(at + delay)
         self._responses.put(arrival, msgspec.structs.replace(fact, received=arrival))
         moved = self._account.moved()

@@ -28,6 +28,11 @@ class Sampled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delays: tuple[Nanos, ...]
 
     @property
+    def least(self) -> Nanos:
+        """The smallest delay."""
+        return self.delays[0]
+
+    @property
     def most(self) -> Nanos:
         """The largest delay."""
         return max(self.delays, default=Nanos(0))

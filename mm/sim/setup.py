@@ -14,8 +14,9 @@ from mm.errors import ConfigError
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.units import Nanos
 from mm.sim.compiled_run import Memory
+from mm.sim.distances import place_away
 from mm.sim.queue_models import number_of, parameter
-from mm.sim.settings import Latency, PaperSettings
+from mm.sim.settings import PaperSettings
 from mm.sim.world import FAR_AWAY, LEVELS_MAX, QUEUE_MAX, SENT_MAX, SLOTS
 from mm.strategy.base import Strategy
 from mm.strategy.pegged import Pegged
@@ -30,11 +31,8 @@ PRICE_MAX: Final = 1 << 31
 
 def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:
     """Why the pass cannot play these settings; empty where it can."""
-    delays = (paper.entry, paper.response)
-    if any(not isinstance(each, Latency) or each.least != each.most for each in delays):
-        return "its latencies are not constant"
-    if any(each is not None for each in (paper.place, paper.amend, paper.cancel, paper.measured)):
-        return "its latencies differ by command"
+    if paper.measured is not None:
+        return "its latencies are measured"
     if paper.matching not in ("shared", "whole"):
         return f"its matching is {paper.matching!r}"
     if paper.balances is not None:
@@ -72,11 +70,15 @@ def interpret(memory: Memory) -> None:
 
 
 def memory_of(
-    settings: EngineSettings, paper: PaperSettings, instruments: Sequence[InstrumentDefined]
+    settings: EngineSettings,
+    paper: PaperSettings,
+    instruments: Sequence[InstrumentDefined],
+    seed: int = 1,
 ) -> tuple[Memory, tuple[str, ...]]:
     """The memory of a run, and the names of its desks in their order.
 
-    Raises `ConfigError` for what an instrument cannot express.
+    `seed` is the session's, for what the settings leave to chance. Raises `ConfigError` for what
+    an instrument cannot express.
     """
     desks = employed(settings, instruments)
     memory = Memory(len(instruments), len(desks), two_clocks=paper.market == "venue")
@@ -91,6 +93,7 @@ def memory_of(
     for desk, (place, _, strategy) in enumerate(desks):
         _desk(memory, desk, place, strategy)
     _clock(memory, paper)
+    place_away(memory, paper, seed)
     return memory, tuple(name for _, name, _ in desks)
 
 
@@ -142,9 +145,6 @@ def _desk(memory: Memory, place: int, instrument: int, strategy: Strategy) -> No
 
 def _clock(memory: Memory, paper: PaperSettings) -> None:
     clock, model = memory.clock[0], number_of(paper.queue)
-    assert isinstance(paper.entry, Latency), "see `unplayable`"
-    assert isinstance(paper.response, Latency), "see `unplayable`"
-    clock["entry"], clock["response"] = paper.entry.least, paper.response.least
     clock["two_clocks"] = paper.market == "venue"
     clock["whole"] = paper.matching == "whole"
     clock["queue"], clock["open_max"] = model, paper.open_orders_max

@@ -5,8 +5,9 @@ the differential tests hold both equal. Decisions take effect at once: an order 
 from here on, and its command is on the wire.
 """
 
-from mm.projections.compiled import ZERO, njit, numbered
+from mm.projections.compiled import ONE, ZERO, njit, numbered, whole
 from mm.sim.gate import allowed, count_sent
+from mm.sim.transit import dispatch
 from mm.sim.venue import (
     ACK,
     CANCEL,
@@ -21,6 +22,7 @@ from mm.sim.venue import (
     REJECT,
 )
 from mm.sim.world import (
+    FAR_AWAY,
     WIRE,
     clocks,
     commands,
@@ -44,10 +46,11 @@ _, _, FILLED, ENDED, REFUSED = numbered(5)
 def command(m: int, at: int, kind: int, slot: int, order_id: int, instrument: int) -> None:
     """Send a command on its way."""
     clock = clocks(m)[0]
-    clock.command_last = max(clock.command_last, at + clock.entry)
     assert clock.command_to - clock.command_from < WIRE, "too many commands are under way"
     if clock.command_turn != clock.turns:
         clock.command_turn, clock.command_first = clock.turns, clock.command_to
+        clock.command_before = clock.command_last
+    clock.command_last = max(clock.command_last, at + clock.entry)
     place = clock.command_to
     if kind != PLACE:  # Cancels of a turn leave before what adds risk, whose ever they are.
         first = max(clock.command_first, clock.command_from)
@@ -61,6 +64,8 @@ def command(m: int, at: int, kind: int, slot: int, order_id: int, instrument: in
     message.slot, message.id, message.instrument = slot, order_id, instrument
     clock.command_to += 1
     clock.pending = 1
+    if clock.varies:
+        dispatch(m, at, place)
 
 
 @njit(cache=True)
@@ -267,13 +272,28 @@ def place_order(
 
 @njit(cache=True)
 def pull(m: int, at: int) -> None:
-    """Cancel everything that rests: the run is over."""
-    for ins in range(instrument_count(m)):
-        some = False
-        for d in range(desk_count(m)):
-            if desks(m)[d].instrument == ins:
-                for i in range(desks(m)[d].live):
-                    slots(m)[live(m)[d, i]].status = PENDING_CANCEL
-                    some = True
-        if some:
-            command(m, at, CANCEL_ALL, ins, ZERO, ins)
+    """Cancel everything that rests, by instrument, as their oldest orders: the run is over."""
+    last = ZERO
+    while True:
+        chosen, first = -ONE, FAR_AWAY
+        for ins in range(instrument_count(m)):
+            oldest = eldest(m, ins)
+            if last < oldest < first:
+                chosen, first = whole(ins), oldest
+        if chosen < 0:
+            return
+        last = first
+        command(m, at, CANCEL_ALL, chosen, ZERO, chosen)
+
+
+@njit(cache=True)
+def eldest(m: int, ins: int) -> int:
+    """The oldest live order of an instrument, 0 if there is none; all are now to be canceled."""
+    oldest = ZERO
+    for d in range(desk_count(m)):
+        if desks(m)[d].instrument == ins:
+            for i in range(desks(m)[d].live):
+                order = slots(m)[live(m)[d, i]]
+                order.status = PENDING_CANCEL
+                oldest = order.id if not oldest or order.id < oldest else oldest
+    return oldest

@@ -10,6 +10,7 @@ from typing import Final
 
 from mm.projections.compiled import njit, numbered
 from mm.projections.ladder import NONE, next_key, shown
+from mm.sim.transit import answering
 from mm.sim.world import (
     FILLS,
     QUEUE_MAX,
@@ -38,7 +39,8 @@ UNSEEN: Final = float(1 << 62)
 def respond(m: int, at: int, kind: int, slot: int, price: int, size: int) -> int:
     """Send an answer on its way; returns when it reaches us."""
     clock = clocks(m)[0]
-    arrival = max(clock.response_last, at + clock.response)
+    delay = answering(m) if clock.varies else clock.response
+    arrival = max(clock.response_last, at + delay)
     clock.response_last = arrival
     assert clock.response_to - clock.response_from < WIRE, "too many answers are under way"
     message = responses(m)[clock.response_to % WIRE]

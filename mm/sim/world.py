@@ -148,6 +148,17 @@ MESSAGE: Final = np.dtype(
         ("size", "<i8"),
     ]
 )
+LATENCY: Final = np.dtype(
+    [
+        ("least", "<i8"),
+        ("most", "<i8"),
+        ("first", "<i8"),  # Where its sample begins among `delays`,
+        ("count", "<i8"),  # and how many there are; 0: uniform between the two.
+    ]
+)
+"""One way of messages: how long they take, in nanoseconds."""
+WAYS: Final = 5
+"""Placing, canceling, canceling all, amending, and answers."""
 CLOCK: Final = np.dtype(
     [
         ("at", "<i8"),
@@ -162,11 +173,14 @@ CLOCK: Final = np.dtype(
         ("free", "<i8"),
         ("entry", "<i8"),
         ("response", "<i8"),
+        ("varies", "<i8"),  # Whether these two are not all there is to latency; see `transit`.
+        ("seed", "<i8"),
         ("command_from", "<i8"),
         ("command_to", "<i8"),
         ("command_last", "<i8"),
         ("command_turn", "<i8"),  # The last turn in which any left,
-        ("command_first", "<i8"),  # and the first of that turn.
+        ("command_first", "<i8"),  # and the first of that turn,
+        ("command_before", "<i8"),  # before which none arrives that was sent in it.
         ("response_from", "<i8"),
         ("response_to", "<i8"),
         ("response_last", "<i8"),
@@ -198,6 +212,8 @@ BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS = _COUNTS
 """Where the table of addresses tells how many there are of each."""
 SELF, INTEGERS = 24, 25
 """Where it tells its own address, and where the integers of rules are."""
+LATENCIES, DELAYS = 28, 29
+"""Where it tells how long messages take."""
 TABLE: Final = 64
 
 
@@ -261,5 +277,9 @@ fills = laying(21, FILL)
 """Every fill of the run."""
 points = laying(22, POINT)
 """Samples of positions."""
+latencies = laying(LATENCIES, LATENCY)
+"""How long each kind of command takes, and answers."""
+delays = laying(DELAYS, np.int64)
+"""Samples of delays, one after the other."""
 rows_of = laying(23, ROW)
 """The present block of rows."""

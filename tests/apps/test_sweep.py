@@ -16,6 +16,7 @@ from mm.apps import sweep_pool
 from tests.apps.fire import CONFIG
 from tests.apps.processes import RUN, Ran, here, refused, started
 
+OFTEN: Final = "limits.synthetic:BTC-USDT.messages_per_second_max"
 SPREAD: Final = "strategies.maker.half_spread_bps"
 SKEW: Final = "strategies.maker.skew_bps"
 GRID: Final = ("--grid", f"{SPREAD}=0.3,0.5", "--grid", f"{SKEW}=0,1.5", "--step", 1)
@@ -228,7 +229,7 @@ def test_what_is_printed_fits_a_terminal(tmp_path: Path, desk: Desk) -> None:
         (("--optuna", 5), "--space"),
         (("--optuna", 5, "--space", f"{SPREAD}=2:1"), "order"),
         (("--grid", f"{SPREAD}=1", "--objective", "luck"), "sharpe or profit"),
-        (("--grid", "paper.latency=seeds"), "not constant"),
+        (("--grid", f"{OFTEN}=2000"), "messages a second"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from mm.analytics.run import Run
     from mm.apps.config import Config
     from mm.events.turn import Turn
 
@@ -59,7 +60,37 @@ def test_a_session_becomes_the_columns_of_the_pass(
     session: Path, market: Path, config: Config
 ) -> None:
     """Turns give the orders, fills and points that the compiled pass leaves of the same run."""
-    real, compiled = asyncio.run(hear(session)).real, played(config, [market])
+    same_columns(asyncio.run(hear(session)).real, played(config, [market]))
+
+
+VARIED = """[paper]
+entry = ["2ms", "30ms"]
+cancel = ["1ms", "1ms"]
+response_sample = ["1ms", "2ms", "90ms"]
+[strategies.maker]"""
+
+
+@pytest.mark.parametrize("change", [VARIED])
+def test_the_pass_draws_what_the_session_drew(tmp_path: Path, market: Path, change: str) -> None:
+    """With the seed of its configuration, so that a replay of it is whole."""
+    path = written(tmp_path, "[strategies.maker]", change)
+    words = ("replay", "backtest", market, "--strategy", path, "--out", tmp_path / "log")
+    assert here(*words).returncode == 0
+    heard = asyncio.run(hear(tmp_path / "log"))
+    compiled = played(configs.load(path, {}, {}), [market])
+    same_columns(heard.real, compiled)
+    assert whatif(heard, tmp_path / "log").trust.score == 1.0
+
+
+def test_delays_that_vary_are_told(tmp_path: Path, market: Path) -> None:
+    """The tear sheet names the range of each kind of message."""
+    config = configs.load(written(tmp_path, "[strategies.maker]", VARIED), {}, {})
+    told = "2 to 30 ms to the venue, 1 ms to cancel, 1 to 90 ms (sampled) back"
+    assert played(config, [market]).info.latency == told
+
+
+def same_columns(real: Run, compiled: Run) -> None:
+    """All that a log tells of orders, fills and points is equal."""
     assert len(real.fills) > 0
     assert len(real.orders) > len(real.fills)
     assert (real.info.desks, real.info.instruments) == (
@@ -240,9 +271,10 @@ def test_the_short_form_needs_one_strategy(config: Config) -> None:
 
 
 def test_what_the_pass_cannot_play_is_named(session: Path) -> None:
-    """Latencies that vary, an amending strategy: refused by name, with what can be done."""
+    """A limit beyond its own, an amending strategy: refused by name, with what can be done."""
     words = ("replay", "whatif", session, "--set")
-    refused(here(*words, "paper.latency=seeds"), 2, "latencies are not constant")
+    often = 'limits."synthetic:BTC-USDT".messages_per_second_max=2000'
+    refused(here(*words, often), 2, "more than 1024 messages a second")
     refused(here(*words, "strategy.amend=true"), 2, "strategy maker amends")
     refused(here(*words, "paper.latency=none", "--latency", MEASURED), 2, "both changed and")
     refused(here("replay", "whatif", session, "--latency", "empirical"), 2, "as-configured")

@@ -42,9 +42,11 @@ from mm.log.spans import SpanBuilder
 from mm.projections.ladder import BASE, FAR, WINDOW
 from mm.sim.asking import Asker
 from mm.sim.compiled_run import CompiledRun, Memory
+from mm.sim.distances import ways
 from mm.sim.plain_trading import pit_of
 from mm.sim.settings import PaperSettings
 from mm.sim.setup import begin, employed, interpret, memory_of, unplayable
+from mm.sim.transit import ANSWERS
 from tests.build import started
 from tests.log.made_rows import joined
 
@@ -59,6 +61,12 @@ class World(NamedTuple):
     messages: tuple[Message, ...]
     settings: Plain
     paper: PaperSettings
+    seed: int = 1
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether every command arrives after the turn that decided it."""
+        return all(delay.least > 0 for delay in ways(self.paper)[:ANSWERS])
 
 
 class Asked(NamedTuple):
@@ -128,7 +136,7 @@ UNSEEN: Final = 2.0**61
 
 def plainly(world: World, *, watched: bool = False) -> Told:
     """Play a world with the plain engine; `watched` keeps the queues after every message."""
-    gateway = PaperGateway(world.paper, seed=1)
+    gateway = PaperGateway(world.paper, world.seed)
     for defined in world.instruments:
         gateway.define(Nanos(0), defined)
     facts: tuple[Fact, ...] = (started(**world.settings), *world.instruments)
@@ -284,7 +292,7 @@ def prepared(world: World, every: int = 0) -> tuple[Memory, tuple[str, ...]]:
     settings = settings_in(started(**world.settings).config)
     why = unplayable(settings, world.paper)
     assert not why, why
-    memory, names = memory_of(settings, world.paper, world.instruments)
+    memory, names = memory_of(settings, world.paper, world.instruments, world.seed)
     begin(memory, world.messages[0].received, Nanos(every))
     return memory, names
 

@@ -20,7 +20,7 @@ STORM: Final = 300
 
 def compared(world: World) -> None:
     """Play it twice; queues are looked at where commands need time, so that none is half done."""
-    watched = world.paper.entry.most > 0
+    watched = world.takes_time
     assert_same(plainly(world, watched=watched), compiled(world, watched=watched))
 
 

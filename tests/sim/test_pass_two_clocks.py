@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from mm.events.units import MILLIS, SECONDS, Nanos
 from mm.log.rows import ROW, Flag, Kind, Rows
 from mm.sim.compiled_run import CompiledRun, Memory
+from mm.sim.distances import place_away
 from mm.sim.queue_models import NUMBERS, number_of, parameter
-from mm.sim.settings import Latency, PaperSettings
+from mm.sim.settings import Latency, PaperSettings, Sampled
 from mm.strategy.rules import P_HALF, P_MOST, P_SIZE, P_SKEW, PEGGED
 from tests.build import instrument
 from tests.sim.two_clock import Maker, Play, event_by_event, row_by_row
@@ -127,13 +128,20 @@ makers = st.builds(
 )
 
 
+short = st.sampled_from([1, 0, 10, 40]).map(lambda delay: Nanos(delay * MILLIS))
+near = st.one_of(
+    short.map(lambda delay: Latency(delay, delay)),
+    st.tuples(short, short).map(lambda ends: Latency(min(ends), max(ends))),
+    st.lists(short, min_size=1, max_size=4).map(lambda some: Sampled(tuple(sorted(some)))),
+)
+
+
 @st.composite
 def accounts(draw: Any) -> PaperSettings:
     """An account so near that each answer is there before the next look."""
-    entry, response = (Nanos(draw(st.sampled_from([1, 0, 10, 40])) * MILLIS) for _ in range(2))
+    own = draw(st.sampled_from([(), ("place",), ("cancel",), ("place", "cancel")]))
     return PaperSettings(
-        entry=Latency(entry, entry),
-        response=Latency(response, response),
+        **{name: draw(near) for name in ("entry", "response", *own)},
         queue=draw(st.sampled_from(sorted(NUMBERS))),
         queue_power=draw(st.sampled_from([3.0, 1.0, 2.0])),
         matching=draw(st.sampled_from(["whole", "shared"])),
@@ -151,13 +159,11 @@ def memory_for(settings: PaperSettings, maker: Maker) -> Memory:
         rules[name] = WIDE
     rules["open_orders_max"], rules["rate_max"], rules["most"] = 100, 1_000, 1 << 62
     model = number_of(settings.queue)
-    assert isinstance(settings.entry, Latency)
-    assert isinstance(settings.response, Latency)
-    clock["entry"], clock["response"] = settings.entry.least, settings.response.least
     clock["two_clocks"], clock["whole"] = 1, settings.matching == "whole"
     clock["queue"], clock["open_max"] = model, 200
     lot = float(instrument().lot_size)
     rules["queue_n"] = parameter(model, settings.queue_power, lot)
+    place_away(memory, settings, seed=1)
     desk["rule"], desk["timer"], desk["deadline"] = PEGGED, maker.step, maker.first
     memory.real[0, [P_HALF, P_SKEW]] = maker.half, maker.skew
     memory.integers[0, [P_SIZE, P_MOST]] = maker.size, maker.position_max

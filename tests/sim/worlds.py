@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.market import FeedStale
-from mm.events.units import MICROS, MILLIS, InstrumentId, Lots, Nanos, Ticks
+from mm.events.units import INT64_MAX, MICROS, MILLIS, SECONDS, InstrumentId, Lots, Nanos, Ticks
 from mm.gateways.base import Message
 from mm.sim.queue_models import NUMBERS
-from mm.sim.settings import Latency, PaperSettings
+from mm.sim.settings import Latency, PaperSettings, Sampled
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
 from tests import build
 from tests.build import BTC, BUY, SELL, START, delta, printed, snapshot
@@ -163,15 +163,35 @@ def constant(delay: int) -> Latency:
     return Latency(Nanos(delay), Nanos(delay))
 
 
-delays = st.sampled_from([MILLIS, 1, 0, 3 * MILLIS, 50 * MILLIS]).map(constant)
+steady = st.sampled_from([MILLIS, 1, 0, 3 * MILLIS, 50 * MILLIS])
+ranges = st.tuples(steady, steady).map(lambda ends: Latency(Nanos(min(ends)), Nanos(max(ends))))
+samples = st.lists(steady, min_size=1, max_size=5).map(
+    lambda drawn: Sampled(tuple(Nanos(delay) for delay in sorted(drawn)))
+)
+varied = st.one_of(ranges, samples, steady.map(constant))
+"""A delay of any kind."""
 
 
 @st.composite
-def papers(draw: Any, matching: str = "shared") -> PaperSettings:
-    """A paper account at a constant distance."""
+def latencies(draw: Any) -> Plain:
+    """How long commands and answers take: mostly constant, else by any kind of delay."""
+    if draw(st.integers(0, 2)) < 2:
+        return {name: constant(draw(steady)) for name in ("entry", "response")}
+    return draw(all_varied())
+
+
+@st.composite
+def all_varied(draw: Any) -> Plain:
+    """Any kind of delay, and some commands with one of their own."""
+    own = draw(st.sets(st.sampled_from(["place", "cancel"])))
+    return {name: draw(varied) for name in ("entry", "response", *sorted(own))}
+
+
+@st.composite
+def papers(draw: Any, matching: str = "shared", far: Any = latencies) -> PaperSettings:
+    """A paper account at some distance."""
     return PaperSettings(
-        entry=draw(delays),
-        response=draw(delays),
+        **draw(far()),
         queue=draw(st.sampled_from(sorted(NUMBERS))),
         queue_power=draw(st.sampled_from([0.5, 1.0, 2.0, 3.0])),
         matching=matching,
@@ -202,8 +222,10 @@ STORIES: Final = st.lists(
 
 
 @st.composite
-def worlds(draw: Any, matching: str = "shared", *, two: bool = False) -> World:
-    """Any world that the pass can play; with `two`, always of two instruments."""
+def worlds(
+    draw: Any, matching: str = "shared", far: Any = latencies, *, two: bool = False
+) -> World:
+    """Any world that the pass can play; `far` draws its latencies; with `two`, two instruments."""
     first = draw(st.sampled_from(KINDS))
     both = two or draw(st.integers(0, 3)) == 3
     instruments = (first, second(first)) if both else (first,)
@@ -215,10 +237,11 @@ def worlds(draw: Any, matching: str = "shared", *, two: bool = False) -> World:
         "strategies": makers,
         "limits": {defined.name: draw(limits(defined)) for defined in instruments},
     }
-    return World(instruments, draw(messages(instruments)), settings, draw(papers(matching)))
+    paper, seed = draw(papers(matching, far)), draw(st.integers(0, INT64_MAX))
+    return World(instruments, draw(messages(instruments)), settings, paper, seed)
 
 
-def synthetic(seed: int, count: int) -> World:
+def synthetic(seed: int, count: int, funding: int = 8 * 3600 * SECONDS) -> World:
     """A seeded market of so many messages, and makers drawn with the same seed."""
     random = Random(seed)
     kind = random.choice(list(ContractKind))
@@ -230,6 +253,7 @@ def synthetic(seed: int, count: int) -> World:
             level_size=Decimal(random.choice([1, 20, 100])),
             volatility_bps=Decimal(random.choice(["0.2", "1", "5"])),
             messages_per_second=random.choice([30, 300, 3_000]),
+            funding_interval=Nanos(funding),
         ),
         seed,
         START,

@@ -1,0 +1,51 @@
+"""How long a message of the compiled pass takes, where that is not one constant.
+
+The same draws and the same arithmetic as `latency.Delays`: a command's number is its place among
+all commands, which those of a turn have only once all of them are known, cancels first.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from mm.projections.compiled import njit, numbered
+from mm.sim.delays import sampled, uniform
+from mm.sim.draws import ENTRY, RESPONSE, drawn
+from mm.sim.world import WIRE, clocks, commands, delays, latencies
+
+CONSTANT, DRAWN = numbered(2)
+"""What `clock.varies` says."""
+ANSWERS: Final[Any] = np.int64(4)
+"""The row of delays of answers; those before are of commands, by their kind."""
+THERE: Final[Any] = np.int64(ENTRY)
+BACK: Final[Any] = np.int64(RESPONSE)
+
+
+@njit(cache=True)
+def delay_of(m: int, kind: int, stream: int, number: int) -> int:
+    """The delay of message `number` of a stream, in nanoseconds."""
+    seed, way = clocks(m)[0].seed, latencies(m)[kind]
+    if way.count:
+        sample = delays(m)[way.first : way.first + way.count]
+        return sampled(sample, drawn(seed, stream, number))
+    return uniform(way.least, way.most, seed, stream, number)
+
+
+@njit(cache=True)
+def answering(m: int) -> int:
+    """How long the next answer takes."""
+    return delay_of(m, ANSWERS, BACK, clocks(m)[0].response_to + 1)
+
+
+@njit(cache=True)
+def dispatch(m: int, at: int, place: int) -> None:
+    """A command was put in at a place among those of its turn: it and those after it are timed."""
+    clock = clocks(m)[0]
+    last = clock.command_before
+    if place > clock.command_first:
+        last = commands(m)[(place - 1) % WIRE].arrival
+    for number in range(place, clock.command_to):
+        message = commands(m)[number % WIRE]
+        last = max(last, at + delay_of(m, message.kind, THERE, number + 1))
+        message.arrival = last
+    clock.command_last = last
