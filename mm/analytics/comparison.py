@@ -4,7 +4,10 @@ Figures are paired by section and label. One that only one run has stands alone,
 differs (another currency, another coin) nothing is subtracted.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -31,6 +34,10 @@ from mm.analytics.sheet import (
 from mm.analytics.tear_sheet import TONES
 from mm.events.units import Nanos
 
+POINTS: Final = "points"
+"""Shares differ by percentage points."""
+SAME: Final = 1e-6
+
 
 class Compared(msgspec.Struct, frozen=True):
     """One figure of two runs; the difference is b - a, and none where they cannot be subtracted."""
@@ -46,8 +53,9 @@ class Compared(msgspec.Struct, frozen=True):
         if self.a is None or self.b is None or self.a.unit != self.b.unit:
             return None
         sign = self.b.sign if self.b.sign is Sign.GAIN else Sign.SHOWN
+        unit = POINTS if self.b.unit == "%" else self.b.unit
         return msgspec.structs.replace(
-            self.b, value=_subtracted(self.b.value, self.a.value), sign=sign
+            self.b, value=_subtracted(self.b.value, self.a.value), sign=sign, unit=unit
         )
 
     def texts(self) -> tuple[str, str, str]:
@@ -102,8 +110,11 @@ def names(a: Run, b: Run) -> tuple[str, str]:
 
 
 def differing(a: Run, b: Run) -> list[tuple[str, str, str]]:
-    """Settings that the two runs do not share: name, and the value in each."""
-    first, second = (_told(heading(run), run) for run in (a, b))
+    """Settings that the two runs do not share: name, and the value in each; the config key by key.
+
+    What is only counted (turns, cancels) is no setting, and the feed is told by the recording.
+    """
+    first, second = (_told(run) for run in (a, b))
     return [
         (name, first.get(name, NOTHING), second.get(name, NOTHING))
         for name in dict.fromkeys([*first, *second])
@@ -113,10 +124,23 @@ def differing(a: Run, b: Run) -> list[tuple[str, str, str]]:
 
 def write_comparison(a: Run, b: Run, path: Path, step: Nanos = MINUTE) -> None:
     """Write both runs beside each other as one HTML file; raises as `write_report` does."""
-    title = " and ".join(names(a, b))
+    write_beside(a, b, path, " and ".join(names(a, b)), step=step)
+
+
+def write_beside(
+    a: Run,
+    b: Run,
+    path: Path,
+    title: str,
+    first: Sequence[str] = (),
+    *,
+    step: Nanos = MINUTE,
+) -> None:
+    """The same under another title, with parts of a page that come first."""
     about = Heading(title, _lines(a, b), {}, "")
     body = [
         titled(about),
+        *first,
         *_overlays(a, b),
         "<h2>Figures</h2>",
         _table(compared(a, b, step), names(a, b)),
@@ -136,7 +160,8 @@ def _subtracted(b: Value, a: Value) -> Value:
     if a is None or b is None:
         return None
     if isinstance(a, float) or isinstance(b, float):
-        return float(b) - float(a)
+        same = math.isclose(a, b, rel_tol=SAME)  # What no digit of either shows is no difference.
+        return 0.0 if same else float(b) - float(a)
     return b - a
 
 
@@ -144,10 +169,22 @@ def _convention(run: Run, step: Nanos) -> str:
     return " ".join(convention(risk) for risk in performance(run, step).risks[:1])
 
 
-def _told(head: Heading, run: Run) -> dict[str, str]:
+def _told(run: Run) -> dict[str, str]:
     info = run.info
-    config = {"recording": info.recording, "mm": info.code_version, "config": info.config_hash}
-    return {**head.settings, **{name: text for name, text in config.items() if text}}
+    told = {"latency": info.latency, "queue": info.queue, "fees": info.fees}
+    told |= {"recording": info.recording, "mm": info.code_version}
+    config = msgspec.json.decode(info.config) if info.config else {}
+    return {name: text for name, text in told.items() if text} | dict(_flat(config))
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every key of a config with its dotted name."""
+    if not isinstance(value, dict):
+        yield name, msgspec.json.encode(value).decode().strip('"')
+        return
+    for key, inner in value.items():
+        if name or key not in ("feed", "desk"):
+            yield from _flat(inner, f"{name}.{key}".lstrip("."))
 
 
 def _lines(a: Run, b: Run) -> tuple[str, ...]:
@@ -186,16 +223,20 @@ def _table(found: list[Compared], called: tuple[str, str]) -> str:
             f'<td class="figure {each.tone}">{difference}</td></tr>'
         )
     return (
-        f'<table class="compared"><thead><tr><th></th>{heads}</tr></thead>{"".join(rows)}</table>'
+        f'<div class="wide"><table class="compared"><thead><tr><th></th>{heads}</tr></thead>'
+        f"{''.join(rows)}</table></div>"
     )
 
 
 def _differing(a: Run, b: Run) -> str:
+    heads = "".join(f"<th>{escaped(name)}</th>" for name in names(a, b))
     rows = "".join(
         f"<tr><th>{escaped(name)}</th><td>{escaped(old)}</td><td>{escaped(new)}</td></tr>"
         for name, old, new in differing(a, b)
     )
-    return f'<table class="settings">{rows}</table>' if rows else "<p>None.</p>"
+    if not rows:
+        return "<p>None.</p>"
+    return f'<table class="differing"><thead><tr><th></th>{heads}</tr></thead>{rows}</table>'
 
 
 def _settings(run: Run, name: str) -> str:

@@ -10,6 +10,8 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from mm.analytics import plots
 from mm.analytics.equity import curve
 from mm.analytics.performance import MINUTE, Performance, performance
@@ -62,7 +64,7 @@ def report(run: Run, step: Nanos = MINUTE) -> str:
         "<h2>Figures</h2>",
         _sections(found),
         *(f'<p class="note">{escaped(convention(risk))}</p>' for risk in figures.risks[:1]),
-        "<h2>Settings</h2>",
+        "<h2>Settings and counts</h2>",
         settings(head, run.info),
     ]
     return page(head.title, body, run.info.code_version)
@@ -111,7 +113,8 @@ def settings(head: Heading, info: RunInfo) -> str:
         for name, text in told.items()
         if text
     )
-    config = f"<pre>{escaped(info.config)}</pre>" if info.config else ""
+    indented = msgspec.json.format(info.config) if info.config else ""
+    config = f"<pre>{escaped(indented)}</pre>" if indented else ""
     return f'<table class="settings">{rows}</table>{config}'
 
 

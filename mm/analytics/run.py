@@ -105,6 +105,10 @@ class Run(msgspec.Struct, frozen=True):
         """How long it lasted, in days of log time."""
         return (self.info.last - self.info.first) / 86_400e9
 
+    def named(self, name: str) -> Self:
+        """The same run by another name."""
+        return msgspec.structs.replace(self, info=msgspec.structs.replace(self.info, name=name))
+
     def traded(self) -> Iterator[Traded]:
         """Every pair of desk and instrument that the columns speak of, in the order of places."""
         pairs = np.concatenate([_pairs(table) for table in (self.orders, self.fills, self.points)])

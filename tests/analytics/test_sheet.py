@@ -193,7 +193,7 @@ def test_the_same_run_gives_the_same_report() -> None:
 
 def test_names_are_no_markup(tmp_path: Path) -> None:
     """What a user named is shown as it is, and never read as HTML."""
-    text = report.report(some("<script>alert(1)</script>", config="a < b & c"))
+    text = report.report(some("<script>alert(1)</script>", config='{"a":"a < b & c"}'))
     assert "<script" not in text
     assert "a &lt; b &amp; c" in text
     comparison.write_comparison(some("<script>"), some(), tmp_path / "both.html")
@@ -238,6 +238,28 @@ def test_a_comparison_on_a_terminal() -> None:
     assert "latency: 1 ms -> 5 ms" in text
     assert "run one (A)" in text
     assert "the settings are the same" in printed(comparison.comparison(a, a))
+
+
+def test_a_difference_of_shares_is_in_points_and_dust_is_none() -> None:
+    """19 % less 17 % is 2 points, not 2 %; what no shown digit tells is no difference."""
+    share = sheet.Row("orders filled", 19.0, "%", rough=True)
+    less = msgspec.structs.replace(share, value=17.0)
+    same = msgspec.structs.replace(share, value=19.0 + 1e-9)
+    texts = [comparison.Compared("", "", share, each).texts()[2] for each in (less, same)]
+    assert texts == ["-2.00 points", "0 points"]
+
+
+def test_settings_that_differ_are_named() -> None:
+    """The key of the config that was changed, not its hash; counts and the feed are no settings."""
+    configs = [
+        f'{{"desk":"{desk}","strategies":{{"maker":{{"half_spread_bps":{half}}}}}}}'
+        for desk, half in (("a", 0.3), ("b", 0.6))
+    ]
+    a, b = (
+        run([], config=config, config_hash=config[:20], settings={"turns": str(number)})
+        for number, config in enumerate(configs)
+    )
+    assert comparison.differing(a, b) == [("strategies.maker.half_spread_bps", "0.3", "0.6")]
 
 
 def test_a_comparison_as_a_page(tmp_path: Path) -> None:

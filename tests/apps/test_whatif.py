@@ -187,10 +187,9 @@ def test_a_change_is_shown_beside_the_replay(session: Path, tmp_path: Path) -> N
     assert f"{KEY}: " in ran.stdout
     assert "-> 3.0" in ran.stdout
     assert "difference" in ran.stdout
-    assert (
-        "<svg" in (tmp_path / "page.html").read_text()
-        or "<img" in (tmp_path / "page.html").read_text()
-    )
+    page = (tmp_path / "page.html").read_text()
+    for shown in ("<svg", "trust score 1.000", f"{KEY}</th>", "unchanged", "changed"):
+        assert shown in page, shown
     told = json.loads(here(*words, "--json").stdout)
     (change,) = told["changes"]
     assert (change["key"], change["new"]) == (KEY, 3.0)
@@ -199,6 +198,14 @@ def test_a_change_is_shown_beside_the_replay(session: Path, tmp_path: Path) -> N
         for run in ("real", "unchanged", "changed")
     }
     assert fills["real"] == fills["unchanged"] > fills["changed"]
+
+
+def test_without_a_change_the_page_shows_session_and_replay(session: Path, tmp_path: Path) -> None:
+    """There is still something to look at: what the trust score compares."""
+    assert here("replay", "whatif", session, "--report", tmp_path / "page.html").returncode == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "trust score 1.000" in page
+    assert ">session</th>" in page
 
 
 def test_a_session_is_chosen_by_name_or_number(session: Path) -> None:
@@ -278,4 +285,3 @@ def test_what_the_pass_cannot_play_is_named(session: Path) -> None:
     refused(here(*words, "strategy.amend=true"), 2, "strategy maker amends")
     refused(here(*words, "paper.latency=none", "--latency", MEASURED), 2, "both changed and")
     refused(here("replay", "whatif", session, "--latency", "empirical"), 2, "as-configured")
-    refused(here("replay", "whatif", session, "--report", "x.html"), 2, "nothing is changed")

@@ -26,7 +26,8 @@ def command(
     from mm.analytics.comparison import compared, comparison, write_comparison
     from mm.analytics.run import Run
 
-    a, b = Run.open(first), Run.open(second)
+    # Runs over one recording share its name: what was typed tells them apart.
+    a, b = Run.open(first).named(str(first)), Run.open(second).named(str(second))
     if report is not None:
         write_comparison(a, b, report)
     if as_json:

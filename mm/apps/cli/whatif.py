@@ -1,12 +1,14 @@
 """`mm replay whatif`: replay a session as it was, say how far to trust that, then change it."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from mm.analytics.comparison import comparison, write_comparison
+from mm.analytics.comparison import comparison, write_beside
 from mm.analytics.performance import performance
+from mm.analytics.report import escaped
 from mm.analytics.trust import WITHIN, Trust
 from mm.apps.cli.live import run, warm_kernels
 from mm.apps.cli.output import emit_json, out, progress, table
@@ -23,6 +25,7 @@ Example:
     mm replay whatif demo --set strategy.half_spread_bps=0.2
 """
 GOOD, FAIR = 0.95, 0.7
+COLUMNS: Final = ("session", "replay", "difference")
 
 
 def command(
@@ -38,7 +41,7 @@ def command(
         str, typer.Option(help="as-configured, or measured: by the session's own orders.")
     ] = CONFIGURED,
     report: Annotated[
-        Path | None, typer.Option(help="Write both replays beside each other as HTML.")
+        Path | None, typer.Option(help="Write the score and both replays to a page with plots.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of all desks.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -51,19 +54,13 @@ def command(
             remedy=f"use one of {', '.join(LATENCIES)}",
         )
     path = locate(session, data) if session else latest(data)
-    if report is not None and not settings:
-        raise ConfigError(
-            "a report shows a change, and nothing is changed",
-            where="--report",
-            remedy="add --set KEY=VALUE",
-        )
     warm_kernels()
     with progress("reading the session", None):
         heard = run(hear(path, which))
     with progress("replaying", None):
         result = whatif(heard, path, settings or (), latency)
-    if report is not None and result.changed is not None:
-        write_comparison(result.unchanged, result.changed, report)
+    if report is not None:
+        write_page(result, report)
     if as_json:
         emit_json(document(result))
     else:
@@ -107,32 +104,73 @@ def show(heard: Heard, result: WhatIf) -> None:
         out.print(comparison(result.unchanged, result.changed))
 
 
+def write_page(result: WhatIf, path: Path) -> None:
+    """The trust score and the change as a page; without a change, the session and its replay."""
+    found = result.trust
+    heads = "".join(f'<th class="figure">{name}</th>' for name in COLUMNS)
+    rows = "".join(
+        f"<tr><th>{escaped(label)}</th>"
+        + "".join(f'<td class="figure">{escaped(text)}</td>' for text in texts)
+        + "</tr>"
+        for label, *texts in _rows(found)
+    )
+    said = [_reproduced(found), meaning(found), *result.notes]
+    said += [each.words for each in result.changes]
+    parts = [
+        f'<p class="trust">trust score {_score(found)}</p>',
+        f'<table class="session"><thead><tr><th></th>{heads}</tr></thead>{rows}</table>',
+        *(f'<p class="said">{escaped(line)}</p>' for line in said if line),
+    ]
+    a, b = result.unchanged, result.changed
+    if b is None:
+        a, b = result.real.named("session"), a.named("replay")
+    write_beside(a, b, path, f"What if: session {result.real.info.name}", parts)
+
+
 def _show_trust(found: Trust) -> None:
-    score = "none" if found.score is None else f"{found.score:.3f}"
-    out.print(f"[bold]trust score {score}[/]", end="")
-    if found.score is not None:
-        out.print(
-            f": {found.reproduced:,} of {found.fills_real:,} real fills reproduced "
-            f"(same side and price, within {WITHIN // MILLIS} ms); "
-            f"{found.size_score:.3f} by size; {found.surplus:,} simulated fills stand for none"
-        )
-    else:
-        out.print()
-    rows: list[tuple[object, ...]] = [
+    out.print(f"[bold]trust score {_score(found)}[/]", end="")
+    reproduced = _reproduced(found)
+    out.print(f": {reproduced}" if reproduced else "", markup=False)
+    table("", ("", *COLUMNS), _rows(found))
+    out.print(meaning(found), markup=False)
+
+
+def _score(found: Trust) -> str:
+    return "none" if found.score is None else f"{found.score:.3f}"
+
+
+def _reproduced(found: Trust) -> str:
+    if found.score is None:
+        return ""
+    return (
+        f"{found.reproduced:,} of {found.fills_real:,} real fills reproduced "
+        f"(same side and price, within {WITHIN // MILLIS} ms); "
+        f"{found.size_score:.3f} by size; {found.surplus:,} simulated fills stand for none"
+    )
+
+
+def _rows(found: Trust) -> list[tuple[str, ...]]:
+    return [
         ("orders", *_beside(found.orders_real, found.orders_simulated)),
         ("fills", *_beside(found.fills_real, found.fills_simulated)),
+        *(
+            (
+                f"P&L, {currency}",
+                *(f"{plain(each.get(currency, Decimal(0))):+f}" for each in _profits(found)),
+                f"{plain(difference):+f}",
+            )
+            for currency, difference in found.profit_difference.items()
+        ),
     ]
-    rows += [
-        (
-            f"P&L, {currency}",
-            f"{found.profit_real.get(currency, 0):+f}",
-            f"{found.profit_simulated.get(currency, 0):+f}",
-            f"{difference:+f}",
-        )
-        for currency, difference in found.profit_difference.items()
-    ]
-    table("", ("", "session", "replay", "difference"), rows)
-    out.print(meaning(found), markup=False)
+
+
+def _profits(found: Trust) -> tuple[dict[str, Decimal], ...]:
+    return found.profit_real, found.profit_simulated
+
+
+def plain(amount: Decimal) -> Decimal:
+    """Money without zeros that say nothing."""
+    return Decimal(0) if not amount else amount.normalize()
 
 
 def _beside(real: int, simulated: int) -> tuple[str, str, str]:
