@@ -27,7 +27,7 @@ from mm.events.vocabulary import KINDS, tag_of
 from mm.log.archive import Archive
 from mm.log.columns import Ints, to_ints, to_levels
 from mm.log.columns import Rows as EventRows
-from mm.log.kernels import FACT, NOTHING, RULING, STANDING, emit, judge
+from mm.log.facts import FACT, NOTHING, RULING, STANDING, emit, judge
 from mm.log.manifest import Span
 from mm.log.row_tables import Channel, Rate, Tables
 from mm.log.rows import ROW, Kind, Rows

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mm.log.rows import Flag, Rows
+from mm.log.rows import ROW, Flag, Rows
 from mm.projections.compiled import ONE, ZERO, njit, whole
 from mm.sim.compiled_run import Memory, check_whole
 from mm.sim.feed import play
@@ -77,3 +77,8 @@ class Mids:
         changes = self._changes[instrument]
         places = np.searchsorted(np.ascontiguousarray(changes[clock]), when, side=side)
         return np.concatenate(([0], changes["mid2"]))[places]
+
+
+def warm() -> None:
+    """Compile the loop, or load it from the cache."""
+    Mids(1).feed(np.zeros(0, ROW))

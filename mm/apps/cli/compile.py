@@ -7,9 +7,11 @@ import typer
 
 from mm.apps.cli.output import emit_json, err
 from mm.log.compilation import remove_others
+from mm.log.facts import warm as warm_facts
 from mm.log.kernels import warm as warm_rows
 from mm.projections.kernels import warm
 from mm.sim.compiled_run import warm as warm_pass
+from mm.sim.mids import warm as warm_mids
 
 app = typer.Typer(add_completion=False)
 EXAMPLE: Final = """
@@ -29,7 +31,9 @@ def compile_kernels(
     began = time.monotonic()
     warm()
     warm_rows()
+    warm_facts()
     warm_pass()
+    warm_mids()
     remove_others()
     seconds = time.monotonic() - began
     if as_json:
