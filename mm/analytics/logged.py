@@ -34,10 +34,10 @@ from mm.events.orders import (
 )
 from mm.events.session import EngineFaulted, SessionStarted, TradingHalted
 from mm.events.turn import Turn
-from mm.events.units import SECONDS, InstrumentId, Nanos, OrderId
+from mm.events.units import INT64_MAX, SECONDS, InstrumentId, Nanos, OrderId
 from mm.projections.base import Routes
 from mm.sim.mids import Mids
-from mm.sim.results import FILL, ORDER, POINT
+from mm.sim.results import FILL, ORDER, POINT, closed
 
 LIVE, FILLED, ENDED, REFUSED = 0, 2, 3, 4
 """How an order stands, as `mm.sim.trader` numbers it."""
@@ -260,6 +260,10 @@ class LoggedRun:
             met, seen = fills["instrument"] == place, points["instrument"] == place
             fills["mid2"][met] = market.mids.at_venue(place, fills["at"][met])
             points["mid2"][seen] = market.mids.before(place, points["at"][seen])
+        ends = [
+            (net, int(market.mids.before(place, INT64_MAX)), place, desk)
+            for (desk, place), net in self._net.items()
+        ]
         instruments = tuple(self._instruments.values())
         return Run(
             info=RunInfo(
@@ -282,7 +286,7 @@ class LoggedRun:
             ),
             orders=_orders(list(self._orders.values())),
             fills=fills,
-            points=points,
+            points=closed(points, max([market.last, *fills["heard"][-1:].tolist()]), ends),
         )
 
 

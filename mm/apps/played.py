@@ -26,6 +26,7 @@ from mm.log.row_file import RowFile
 from mm.log.row_merge import MergedRows, RowSource
 from mm.log.row_tables import Header
 from mm.sim.compiled_run import CompiledRun, Memory
+from mm.sim.results import closed
 from mm.sim.settings import Delay, Latency, PaperSettings
 from mm.sim.settlements import Settlements, paid
 from mm.sim.setup import begin, hold, memory_of, unplayable
@@ -135,8 +136,23 @@ def played(
         ),
         orders=memory.orders[: counts["orders"]].copy(),
         fills=fills,
-        points=memory.points[: counts["points"]].copy(),
+        points=closed(
+            memory.points[: counts["points"]],
+            max([header.last, *fills["heard"][-1:].tolist()]),
+            _ends(memory),
+        ),
     )
+
+
+def _ends(memory: Memory) -> list[tuple[int, int, int, int]]:
+    """What each desk holds at the end, and twice the mid of the last book we saw."""
+    found = []
+    for desk, (net, place) in enumerate(memory.desks[["net", "instrument"]].tolist()):
+        market = memory.markets[place]
+        shown = market["bid_size"] > 0 and market["ask_size"] > 0
+        mid2 = int(market["bid"] + market["ask"]) if shown else 0
+        found.append((net, mid2, place, desk))
+    return found
 
 
 def _payments(

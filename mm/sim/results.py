@@ -4,9 +4,11 @@ Money is not in here: it is exact only in decimals, and follows from fills, fees
 `analytics`. Times are log nanoseconds, prices ticks, sizes lots; 0 where there is none yet.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 ORDER: Final = np.dtype(
     [
@@ -53,3 +55,19 @@ POINT: Final = np.dtype(
     ]
 )
 """A sample of one desk's position on a grid of log time, from which equity is computed."""
+
+Table = npt.NDArray[np.void]
+
+
+def closed(points: Table, at: int, ends: Sequence[tuple[int, int, int, int]]) -> Table:
+    """The points with one more for each desk, off the grid: what the run ended with.
+
+    `ends` are lots, twice the mid, instrument and desk; `at` is the run's end, and not before the
+    last sample.
+    """
+    last = np.zeros(len(ends), POINT)
+    last["at"] = max([at, *points["at"][-1:].tolist()])
+    for place, values in enumerate(ends):
+        for name, value in zip(("net", "mid2", "instrument", "desk"), values, strict=True):
+            last[name][place] = value
+    return np.concatenate((points, last))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from mm.analytics.run import Run
 from mm.apps.backtest import Backtest
 from mm.apps.cli.main import main
+from mm.engine.core import Engine
 from mm.log.archive import Archive, ArchiveWriter
 from mm.strategy.symmetric import Symmetric
 from tests.apps.processes import here, refused
@@ -68,6 +70,28 @@ def test_a_backtest_says_what_time_it_covers(tmp_path: Path, market: Path) -> No
     told = here(*words(tmp_path, market), "--plain").stdout
     assert "from 20" in told
     assert "halted" not in told
+
+
+def test_the_last_book_values_what_is_held(tmp_path: Path, market: Path) -> None:
+    """Profit at the last mid is that of the plain engine's state: the end is a sample too."""
+    (account,) = json.loads(here(*words(tmp_path, market), "--json").stdout)["performance"][
+        "accounts"
+    ]
+    assert here(*words(tmp_path, market), "--out", tmp_path / "log").returncode == 0
+    engine = Engine()
+    for sealed in Archive(tmp_path / "log").turns():
+        engine.fold(sealed.turn)
+    ledger = engine.state.ledger
+    ledger.marks.clear()
+    (key,) = ledger.accounts
+    book, tick = engine.state.books.of(key[1]), ledger.instruments[key[1]].tick_size
+    pnl = ledger.pnl(key, (book.bid + book.ask) * tick / 2)
+    assert pnl.unrealised
+    profit = account["profit"]
+    assert (Decimal(profit["unrealised"]), Decimal(profit["realised"])) == (
+        pnl.unrealised,
+        pnl.realised,
+    )
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["empty", "missing"])

@@ -101,10 +101,9 @@ def same_columns(real: Run, compiled: Run) -> None:
         assert np.array_equal(real.orders[name], compiled.orders[name]), name
     for name in ("order", "at", "heard", "price", "size", "side", "taker", "desk"):
         assert np.array_equal(real.fills[name], compiled.fills[name]), name
-    shared = min(len(real.points), len(compiled.points))
-    assert shared > 0
+    assert len(real.points) > 1
     for name in ("at", "net", "mid2"):
-        assert np.array_equal(real.points[name][:shared], compiled.points[name][:shared]), name
+        assert np.array_equal(real.points[name], compiled.points[name]), name
 
 
 def test_a_backtest_is_reproduced_whole(session: Path) -> None:
