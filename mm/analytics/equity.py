@@ -133,7 +133,7 @@ def _since(moves: Whole, fills: npt.NDArray[np.void], at: Times) -> Whole:
 
 def _fees(traded: Traded, at: Times) -> Floats:
     paid = np.zeros(len(at))
-    for asset, units in charged(traded.instrument, traded.fills).items():
+    for asset, units in charged(traded).items():
         sums = np.asarray(_since(units, traded.fills, at), np.float64) / UNITS
         if asset != traded.instrument.settle:  # Taken in the coin that was bought.
             sums = sums * mids2_at(traded, at) * float(traded.instrument.tick_size) / 2

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from mm.analytics.run import Payment, Run, RunInfo
+from mm.analytics.run import Payment, Run, RunInfo, fees_in_words
 from mm.engine.parameters import settings_in
 from mm.engine.settings import EngineSettings
 from mm.events.account import FundingPaid
@@ -96,6 +96,9 @@ class LoggedRun:
         self._settings = EngineSettings(strategies={}, limits={})
         self._routes = self._handlers()
         self._instruments: dict[InstrumentId, InstrumentDefined] = {}
+        self._known: dict[InstrumentId, InstrumentDefined] = {}
+        self._revisions: list[InstrumentDefined] = []
+        self._revised: dict[InstrumentId, list[tuple[int, int]]] = {}
         self._places: dict[InstrumentId, int] = {}
         self._desks: dict[str, int] = {}
         self._net: dict[tuple[int, int], int] = {}
@@ -158,10 +161,14 @@ class LoggedRun:
         self.session, self._settings = event, settings_in(event.config)
 
     def _defined(self, event: InstrumentDefined, at: Nanos) -> None:
-        del at
-        self._instruments[event.instrument] = event
-        if event.instrument not in self._places:
+        known = self._known.get(event.instrument)
+        self._known[event.instrument] = event
+        if known is None:
+            self._instruments[event.instrument] = event
             self._places[event.instrument] = len(self._places)
+        elif known != event:
+            self._revisions.append(event)
+            self._revised.setdefault(event.instrument, []).append((at, len(self._revisions)))
 
     def _halt(self, event: TradingHalted, at: Nanos) -> None:
         del at
@@ -229,9 +236,9 @@ class LoggedRun:
         when = event.venue_time or event.received
         taker = int(event.liquidity is Liquidity.TAKER)
         number = 0 if order is None else order.id
-        self.fills.append(
-            (number, when, at, event.price, event.size, 0, place, desk, int(event.side), taker)
-        )
+        stood = [each for since, each in self._revised.get(event.instrument, ()) if since <= when]
+        what = (event.price, event.size, 0, place, desk, int(event.side), taker)
+        self.fills.append((number, when, at, *what, stood[-1] if stood else 0))
 
     def _funded(self, event: FundingPaid, at: Nanos) -> None:
         """To the first desk that holds the instrument, as the ledger books it."""
@@ -255,7 +262,7 @@ class LoggedRun:
         started, market = self.session, self._market
         assert started is not None, "no session has started"
         self._sample(market.ended)
-        fills, points = _columns(self.fills, FILL, 10), _columns(self._points, POINT, 5)
+        fills, points = _columns(self.fills, FILL, 11), _columns(self._points, POINT, 5)
         for place in range(len(self._places)):
             met, seen = fills["instrument"] == place, points["instrument"] == place
             fills["mid2"][met] = market.mids.at_venue(place, fills["at"][met])
@@ -277,12 +284,13 @@ class LoggedRun:
                 events=market.events,
                 latency="as it was",
                 queue="as it was",
-                fees=", ".join(f"{each.maker_fee} / {each.taker_fee}" for each in instruments),
+                fees=fees_in_words(instruments, self._revisions),
                 config=started.config,
                 config_hash=started.config_hash,
                 halted=self.halted,
                 settings={name: f"{count:,}" for name, count in self.counts.items()},
                 payments=tuple(self._payments),
+                revisions=tuple(self._revisions),
             ),
             orders=_orders(list(self._orders.values())),
             fills=fills,

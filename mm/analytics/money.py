@@ -61,7 +61,7 @@ def account(traded: Traded) -> Account:
     size, worth = _whole(fills, "size", _most(fills, "size") * len(fills)), points(fills)
     return Account(
         position=position(traded),
-        fees={asset: amount(units) for asset, units in charged(traded.instrument, fills).items()},
+        fees={asset: amount(units) for asset, units in charged(traded).items()},
         funding=_funding(traded),
         bought=total(size[bought]),
         sold=total(size[~bought]),
@@ -125,12 +125,18 @@ def mid(traded: Traded) -> Decimal | None:
     return EXACT.multiply(EXACT.divide(ticks2, 2), traded.instrument.tick_size) if ticks2 else None
 
 
-def charged(at: InstrumentDefined, fills: Columns) -> dict[str, Whole]:
-    """The fee of every fill in units of 1e-12, by the asset it is paid in; 0 in the other asset."""
+def charged(traded: Traded) -> dict[str, Whole]:
+    """The fee of every fill in units of 1e-12, by the asset it is paid in; 0 in the other asset.
+
+    Rates are those of the definition that stood when the fill was made.
+    """
+    fills = traded.fills
     charges: dict[str, Whole] = {}
-    for side, liquidity in product(Side, Liquidity):
-        taker = liquidity is Liquidity.TAKER
+    revisions = np.unique(fills["revision"]).tolist()
+    for revision, side, liquidity in product(revisions, Side, Liquidity):
+        at, taker = traded.under(revision), liquidity is Liquidity.TAKER
         chosen = (fills["side"] == side) & (fills["taker"].astype(bool) == taker)
+        chosen &= fills["revision"] == revision
         if chosen.any():
             asset = fee_asset(at, side)
             units = _units(at, side, liquidity, fills[chosen])

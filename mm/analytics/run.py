@@ -9,7 +9,7 @@ that was changed or mixed up is refused rather than shown.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -47,6 +47,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What was run; `desks` and `instruments` are named in the columns by their places here.
 
+    `revisions` are later definitions of them; a fill names the one that stood by its place, from 1.
     `first` and `last` are log time in nanoseconds. `latency`, `queue` and `fees` are words for
     people; `settings` whatever else is worth telling. `capital` is the money behind each currency,
     where there was a limit.
@@ -69,6 +70,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, str] = {}
     capital: dict[str, Decimal] = {}
     payments: tuple[Payment, ...] = ()
+    revisions: tuple[InstrumentDefined, ...] = ()
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,11 @@ class Traded(NamedTuple):
     fills: Columns
     points: Columns
     payments: tuple[Payment, ...]
+    revisions: tuple[InstrumentDefined, ...] = ()
+
+    def under(self, revision: int) -> InstrumentDefined:
+        """The definition that fills of this revision were made under; 0: the first one."""
+        return self.revisions[revision - 1] if revision else self.instrument
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -129,6 +136,7 @@ class Run(msgspec.Struct, frozen=True):
                 for each in self.info.payments
                 if (each.desk, each.instrument) == (desk, instrument)
             ),
+            revisions=self.info.revisions,
         )
 
     def digests(self) -> dict[str, str]:
@@ -163,6 +171,18 @@ class Run(msgspec.Struct, frozen=True):
             if note.digests.get(name) != digest:
                 raise _damaged(path / f"{name}.parquet", "its rows are not those of the run")
         return run
+
+
+def fees_in_words(
+    instruments: Sequence[InstrumentDefined], revisions: Sequence[InstrumentDefined] = ()
+) -> str:
+    """Maker and taker fees of each instrument, and whatever they changed to."""
+    told = []
+    for first in instruments:
+        later = [each for each in revisions if each.instrument == first.instrument]
+        rates = [f"{each.maker_fee} / {each.taker_fee}" for each in (first, *later)]
+        told.append(", then ".join(dict.fromkeys(rates)))
+    return "; ".join(told)
 
 
 def require_new(path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from mm import __version__
-from mm.analytics.run import Columns, Payment, Run, RunInfo
+from mm.analytics.run import Columns, Payment, Run, RunInfo, fees_in_words
 from mm.apps import snapshots
 from mm.apps.backtest import STOP_PATIENCE
 from mm.apps.config import Config
@@ -27,6 +27,7 @@ from mm.log.row_merge import MergedRows, RowSource
 from mm.log.row_tables import Header
 from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.results import closed
+from mm.sim.revisions import Revisions
 from mm.sim.settings import Delay, Latency, PaperSettings
 from mm.sim.settlements import Settlements, paid
 from mm.sim.setup import begin, hold, memory_of, unplayable
@@ -79,10 +80,8 @@ def named(recordings: Sequence[Path | str]) -> str:
     return ", ".join(map(str, recordings))
 
 
-def refusal(config: Config, rows: RowSource, paper: PaperSettings | None = None) -> str:
+def refusal(config: Config, paper: PaperSettings | None = None) -> str:
     """Why the pass cannot play this; empty where it can."""
-    if rows.tables.revisions:
-        return "an instrument is revised while it is played"
     return unplayable(config.engine, paper or config.paper.settings)
 
 
@@ -97,7 +96,7 @@ def played(
     header, instruments = rows.header, tuple(rows.tables.instruments)
     check(config.engine, instruments)
     paper, held, measured, gathers = terms or Terms(config.paper.settings)
-    reason = refusal(config, rows, paper)
+    reason = refusal(config, paper)
     if reason:
         raise ConfigError(
             f"the compiled pass cannot play this: {reason}",
@@ -108,12 +107,14 @@ def played(
     memory.clock["gathers"] = gathers
     hold(memory, [held.get(name, 0) for name in desks])
     begin(memory, header.first, POINT_EVERY)
-    run, funding = CompiledRun(memory), Settlements(rows.tables)
+    revisions = Revisions(memory, config.engine, instruments, rows.tables.revisions)
+    run, funding = CompiledRun(memory, revise=revisions.take), Settlements(rows.tables)
     fed = run if measured is None else Stepped(run, measured)
     for block in rows.blocks():
         fed.feed(block)
         funding.watch(block)
     run.end(STOP_PATIENCE)
+    revisions.number()
     counts = memory.clock[0]
     fills = memory.fills[: counts["fills"]].copy()
     return Run(
@@ -128,11 +129,12 @@ def played(
             events=_rows_played(header),
             latency=_latency(paper),
             queue=_queue(paper),
-            fees=", ".join(f"{each.maker_fee} / {each.taker_fee}" for each in instruments),
+            fees=fees_in_words(instruments, rows.tables.revisions),
             config=config.as_json(),
             config_hash=config.fingerprint(),
             settings=_counted(memory),
             payments=tuple(_payments(funding, memory, fills, instruments)),
+            revisions=tuple(rows.tables.revisions),
         ),
         orders=memory.orders[: counts["orders"]].copy(),
         fills=fills,

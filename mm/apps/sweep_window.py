@@ -2,9 +2,9 @@
 
 A window is played on its own: nothing is owned and nothing rests when it begins. Before its first
 row come rows that put the state of the market there, stamped with the window's beginning: what is
-lost or down, every level, the quote if one is shown, the last mark and funding rate. What has no
-row is not put there: how long ago the book moved (it looks fresh), and prints of before. Rows are
-read from the copy that all processes share.
+lost or down, every level, the quote if one is shown, the last mark, funding rate and revision. What
+has no row is not put there: how long ago the book moved (it looks fresh), and prints of before.
+Rows are read from the copy that all processes share.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Standing:
             for levels, side in zip(self._levels, (Kind.BID, Kind.ASK), strict=True):
                 of_side = rows[kinds == side]
                 levels.update(zip(of_side["price"].tolist(), of_side["size"].tolist(), strict=True))
-        for kind in (Kind.MARK, Kind.FUNDING):
+        for kind in (Kind.MARK, Kind.FUNDING, Kind.DEFINED):
             found = np.flatnonzero(kinds == kind)
             if len(found):
                 self._told[kind] = int(rows["price"][found[-1]])

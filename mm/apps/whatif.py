@@ -124,7 +124,7 @@ class Replay:
     def run(self, config: Config, name: str) -> Run:
         """Play it by the compiled pass; raises `ConfigError` for what that cannot play."""
         paper = self._paper(config)
-        reason = refusal(config, self._rows, paper)
+        reason = refusal(config, paper)
         if reason:
             raise ConfigError(
                 f"the compiled pass cannot play the {name} session: {reason}",

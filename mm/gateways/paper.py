@@ -60,10 +60,11 @@ class PaperGateway:
         self._venue.restore(reports)
 
     def observe(self, at: Nanos, facts: tuple[Fact, ...]) -> None:
-        """Pass the market on, each fact at the time it was received."""
-        del at
+        """Pass the market on, each fact at the time it was received; definitions tell none."""
         for fact in facts:
-            if isinstance(fact, MarketEvent):
+            if isinstance(fact, InstrumentDefined):
+                self.define(at, fact)
+            elif isinstance(fact, MarketEvent):
                 received = getattr(fact, "received", self._last)
                 self._venue.hear(self._at(received), cast("Market", fact))
 

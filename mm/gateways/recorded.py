@@ -11,7 +11,7 @@ from mm.events.instrument import InstrumentDefined
 from mm.events.market import BookSnapshot, FeedUp
 from mm.events.session import TimerFired
 from mm.events.turn import Turn
-from mm.events.units import Nanos
+from mm.events.units import InstrumentId, Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Message
 from mm.log.archive import Archive, is_archive
@@ -36,24 +36,30 @@ class RecordedFeed:
 
     @property
     def instruments(self) -> tuple[InstrumentDefined, ...]:
-        """The latest definition of each instrument that the archive opens with."""
+        """The first definition of each instrument that the archive opens with."""
         return self._instruments
 
     def messages(self, after: Nanos) -> Iterator[Message]:
-        """One message a turn; timers and orders of a session's own are left out.
+        """One message a turn, with later definitions; a session's own timers and orders left out.
 
         Played from the middle, it begins as a venue's feed does: with the books as they stand.
         """
         skipped = Books()
         resumed = False
+        defined = {each.instrument: each for each in self._instruments}
         for sealed in self._archive.turns():
             turn = sealed.turn
-            facts = tuple(fact for fact in turn.facts if _is_market(fact))
+            facts = tuple(
+                fact for fact in turn.facts if _is_market(fact) or _revises(fact, defined)
+            )
             if turn.at <= after:
                 _fold(skipped, turn, facts)
                 resumed = True
                 continue
             if resumed:
+                revised = tuple(each for each in defined.values() if each not in self._instruments)
+                if revised:
+                    yield Message(turn.at, revised)
                 yield from self._standing(skipped, turn.at)
                 resumed = False
             if facts:
@@ -84,10 +90,11 @@ class RecordedFeed:
                 yield Message(at, (snapshot,))
 
     def _defined(self) -> tuple[InstrumentDefined, ...]:
-        found: dict[int, InstrumentDefined] = {}
+        found: dict[InstrumentId, InstrumentDefined] = {}
         for sealed in self._archive.turns():
             defined = [fact for fact in sealed.turn.facts if isinstance(fact, InstrumentDefined)]
-            found.update((fact.instrument, fact) for fact in defined)
+            for fact in defined:
+                found.setdefault(fact.instrument, fact)
             if found and not defined:
                 break
         if not found:
@@ -101,6 +108,14 @@ class RecordedFeed:
 
 def _is_market(fact: Fact) -> bool:
     return isinstance(fact, MarketEvent) and not isinstance(fact, TimerFired)
+
+
+def _revises(fact: Fact, defined: dict[InstrumentId, InstrumentDefined]) -> bool:
+    """Whether a fact defines an instrument otherwise than before; it is remembered."""
+    if not isinstance(fact, InstrumentDefined) or defined.get(fact.instrument) == fact:
+        return False
+    defined[fact.instrument] = fact
+    return True
 
 
 def _fold(books: Books, turn: Turn, facts: tuple[Fact, ...]) -> None:

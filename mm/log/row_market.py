@@ -227,10 +227,15 @@ class Market:
         return known
 
     def _stamp(self, facts: Any) -> None:
-        """The venue's time: never after the log's, and never before an earlier fact's."""
+        """The venue's time: never after the log's, and never before an earlier fact's.
+
+        A definition takes the time of what came before it.
+        """
         if len(facts):
             times = np.minimum(facts["venue"], facts["at"])
-            facts["venue"] = np.maximum.accumulate(np.maximum(times, self._venue))
+            times[facts["kind"] == Kind.DEFINED] = 0  # It has no time at the venue of its own.
+            times = np.maximum.accumulate(np.maximum(times, self._venue))
+            facts["venue"] = np.maximum.accumulate(np.where(times, times, facts["at"]))
             self._venue = int(facts["venue"][-1])
 
     def _ruled(self, facts: Any, carried: int) -> Any:

@@ -53,9 +53,9 @@ def crosses(m: int, b: int, slot: int) -> bool:
 
 
 @njit(cache=True)
-def fits(m: int, ins: int, price: int, size: int) -> bool:
-    """The instrument's own rules on a limit order."""
-    rules = instruments(m)[ins]
+def fits(m: int, b: int, price: int, size: int) -> bool:
+    """The instrument's own rules on a limit order, as the venue of book `b` has them."""
+    rules = instruments(m)[b]
     if size < max(1, rules.size_min) or (rules.size_max and size > rules.size_max):
         return False
     if price < max(1, rules.price_min) or (rules.price_max and price > rules.price_max):
@@ -67,8 +67,7 @@ def fits(m: int, ins: int, price: int, size: int) -> bool:
 def arrive(m: int, b: int, at: int, slot: int) -> None:
     """An order reaches the venue: refused whole, or acked, then filled, resting or canceled."""
     order, clock = slots(m)[slot], clocks(m)[0]
-    ins = order.instrument
-    if clock.open >= clock.open_max or not fits(m, ins, order.price, order.size):
+    if clock.open >= clock.open_max or not fits(m, b, order.price, order.size):
         order.state = CLOSED
         respond(m, at, REJECT, slot, ZERO, ZERO)
         return

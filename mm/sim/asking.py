@@ -182,6 +182,13 @@ class Asker:
         if not same:
             self._want(asked, place, wanted)
 
+    def adopt(self, place: int, instrument: InstrumentDefined, strategy: Strategy) -> None:
+        """A desk goes on in an instrument defined anew, remembering what it did."""
+        asked = self._asked[place]
+        assert strategy.rule == asked.strategy.rule, "a revision changes no parameter"
+        asked.strategy = strategy
+        self._instruments[place] = instrument
+
     def _want(self, asked: Asked, place: int, wanted: Wanted) -> None:
         words = asked.words
         words[_BIDS] = self._side(4 * place, wanted.bids, asked)

@@ -14,7 +14,7 @@ from mm.projections.ladder import FAR_MAX, NONE, empty
 from mm.projections.ladder import FULL as LADDER_FULL
 from mm.sim.replay import FULL, MORE_ROWS, advance, stop
 from mm.sim.results import FILL, ORDER, POINT
-from mm.sim.waking import ASK, DONE
+from mm.sim.waking import ASK, DONE, REVISED_NOW
 from mm.sim.world import (
     BOOKS,
     CLOCK,
@@ -29,6 +29,8 @@ from mm.sim.world import (
     MESSAGE,
     NUMBERS,
     QUEUE_MAX,
+    REVISED,
+    REVISION,
     SELF,
     SENT_MAX,
     SLOT,
@@ -57,7 +59,9 @@ class Memory:
         books = instruments * (2 if two_clocks else 1)
         self.ladder = empty(books)
         self.markets = np.zeros(books, MARKET)
-        self.instruments = np.zeros(instruments, INSTRUMENT)
+        rules = np.zeros(books, INSTRUMENT)
+        self.instruments, self.at_venue = rules[:instruments], rules[books - instruments :]
+        self.revisions = np.zeros(0, REVISION)
         self.desks = np.zeros(desks, DESK)
         self.real = np.zeros((desks, NUMBERS))
         self.integers = np.zeros((desks, NUMBERS), np.int64)
@@ -99,9 +103,10 @@ class Memory:
         self.addresses[INTEGERS] = self.integers.ctypes.data
         self.addresses[LATENCIES] = self.latencies.ctypes.data
         self.addresses[DELAYS] = self.delays.ctypes.data
+        self.addresses[REVISED] = self.revisions.ctypes.data
         self.addresses[: len(arrays)] = [array.ctypes.data for array in arrays]
         counted = [self.markets, self.instruments, self.desks, self.rows]
-        counted += [self.orders, self.fills, self.points]
+        counted += [self.orders, self.fills, self.points, self.revisions]
         self.addresses[BOOKS : BOOKS + len(counted)] = [len(array) for array in counted]
 
     def grow(self) -> None:
@@ -119,13 +124,20 @@ class Memory:
 class CompiledRun:
     """A run that is fed with blocks of rows."""
 
-    def __init__(self, memory: Memory, answer: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        answer: Callable[[], None] | None = None,
+        revise: Callable[[], None] | None = None,
+    ) -> None:
         """Take over a memory whose instruments and desks are filled in.
 
-        `answer` is called whenever a strategy that is a Python object is awake.
+        `answer` is called whenever a strategy that is a Python object is awake, `revise` when
+        instruments were defined anew.
         """
         self.memory = memory
         self._answer = answer or _nobody
+        self._revise = revise or _unrevised
         self._begun: Rows = np.zeros(0, ROW)
 
     def feed(self, rows: Rows) -> int:
@@ -179,6 +191,8 @@ class CompiledRun:
                 answer()
             elif why == FULL:
                 memory.grow()
+            elif why == REVISED_NOW:
+                self._revise()
             else:
                 check_whole(memory)
                 return why
@@ -216,6 +230,10 @@ def last_end(rows: Rows) -> int:
 
 def _nobody() -> None:
     raise AssertionError("a desk without a compiled rule, and nobody to ask for it")
+
+
+def _unrevised() -> None:
+    raise AssertionError("an instrument is revised, and nobody tells its desks")
 
 
 def warm() -> None:

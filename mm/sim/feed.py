@@ -28,12 +28,22 @@ from mm.sim.queue_models import RISK_AVERSE
 from mm.sim.taking import list_taken, refresh
 from mm.sim.venue import watch
 from mm.sim.waking import looked
-from mm.sim.world import clocks, desk_count, desks, instruments, markets, rows_of
+from mm.sim.world import (
+    REVISIONS,
+    clocks,
+    count_of,
+    desk_count,
+    desks,
+    instruments,
+    markets,
+    revisions,
+    rows_of,
+)
 
 BID, ASK_LEVEL, BOUGHT, SOLD = int(Kind.BID), int(Kind.ASK), int(Kind.BOUGHT), int(Kind.SOLD)
 QUOTE_BID, QUOTE_ASK, CLEAR = int(Kind.QUOTE_BID), int(Kind.QUOTE_ASK), int(Kind.CLEAR)
 SETTLED, LOST, DOWN, UP = int(Kind.SETTLED), int(Kind.LOST), int(Kind.DOWN), int(Kind.UP)
-RESYNCED, STALE = int(Kind.RESYNCED), int(Kind.STALE)
+RESYNCED, STALE, DEFINED = int(Kind.RESYNCED), int(Kind.STALE), int(Kind.DEFINED)
 NOBODY = 2 * NONE
 """The sum of both near keys where no order of ours rests."""
 
@@ -179,7 +189,7 @@ def settle(m: int, b: int) -> None:
 
 @njit(cache=True)
 def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
-    """The rows that come now and then: losses, channels, snapshots."""
+    """The rows that come now and then: losses, channels, snapshots, revisions."""
     market = markets(m)[b]
     kind = whole(row.kind)
     if kind == CLEAR:
@@ -199,6 +209,15 @@ def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
     if matched and kind in (CLEAR, LOST, DOWN):
         instruments(m)[row.instrument].taken = 0
         watch(m, whole(row.instrument))
+    if kind == DEFINED and row.price < count_of(m, REVISIONS):
+        revision, clock = revisions(m)[row.price], clocks(m)[0]
+        if matched:
+            rules, revision.fills = instruments(m)[b], clock.fills
+            rules.price_min, rules.price_max = revision.price_min, revision.price_max
+            rules.size_min, rules.size_max = revision.size_min, revision.size_max
+            rules.least_by, rules.least = revision.least_by, revision.least
+        if ours:
+            revision.heard = clock.revised = clock.awake = 1
     if ours and kind in (LOST, DOWN, UP, RESYNCED, STALE):
         for d in range(desk_count(m)):
             if desks(m)[d].instrument == row.instrument:

@@ -76,11 +76,13 @@ def advance(m: int) -> int:
     other = count_of(m, BOOKS) - count_of(m, INSTRUMENTS)
     one_clock = ZERO if other else ONE
     coming, going = responses(m), commands(m)
-    if clock.phase == 1:  # Python has answered for a desk.
-        believe(m, clock.desk, clock.at)
-        clock.desk += 1
-        if decide(m, clock.at) == ASK:
-            return ASK
+    if clock.phase:
+        if clock.phase == ASK:  # Python has answered for a desk.
+            believe(m, clock.desk, clock.at)
+            clock.desk += 1
+        clock.phase = decide(m, clock.at)
+        if clock.phase != DONE:
+            return clock.phase
         clock.phase = 0
     timer, owed = next_timer(m), False
     calm = not (clock.gathers or clock.stopping)
@@ -164,6 +166,8 @@ def advance(m: int) -> int:
         owed = clock.gathers and first == data and row_at[clock.i - 1].flags & 8
         if clock.response_from < clock.response_to and not owed:
             hear(m, now)
-        if clock.awake and decide(m, now) == ASK:
-            clock.phase = 1
-            return ASK
+        if clock.awake:
+            why = decide(m, now)
+            if why != DONE:
+                clock.phase = why
+                return why

@@ -41,7 +41,7 @@ FILL: Final = np.dtype(
         ("desk", "<u2"),
         ("side", "i1"),
         ("taker", "u1"),
-        ("pad", "<u2"),
+        ("revision", "<u2"),  # Of its instrument, then: a place in the run's list, from 1; 0: none.
     ]
 )
 POINT: Final = np.dtype(

@@ -84,27 +84,29 @@ def memory_of(
     memory = Memory(len(instruments), len(desks), two_clocks=paper.market == "venue")
     memory.names = tuple(instrument.name for instrument in instruments)
     for place, instrument in enumerate(instruments):
-        limits = settings.limits.get(instrument.name)
-        _instrument(
-            memory.instruments[place],
-            instrument,
-            limits_of(limits, instrument) if limits is not None else None,
-        )
+        row, limits = memory.instruments[place], settings.limits.get(instrument.name)
+        filters(row, instrument)
+        row["inverse"] = instrument.kind is ContractKind.INVERSE
+        row["lot_size"] = float(instrument.lot_size)
+        if limits is not None:
+            limit(row, instrument, limits_of(limits, instrument))
     for desk, (place, _, strategy) in enumerate(desks):
         _desk(memory, desk, place, strategy)
     _clock(memory, paper)
     place_away(memory, paper, seed)
+    memory.at_venue[:] = memory.instruments
     return memory, tuple(name for _, name, _ in desks)
 
 
-def _instrument(row: Any, instrument: InstrumentDefined, limits: Limits | None) -> None:
+def filters(row: Any, instrument: InstrumentDefined) -> None:
+    """Write down what the instrument itself asks of an order."""
     for field in ("price_min", "price_max", "size_min", "size_max", "size_step"):
         row[field] = getattr(instrument, field)
-    row["inverse"] = instrument.kind is ContractKind.INVERSE
-    row["lot_size"] = float(instrument.lot_size)
     row["least_by"], row["least"] = _bound(instrument, instrument.bound(instrument.notional_min))
-    if limits is None:
-        return
+
+
+def limit(row: Any, instrument: InstrumentDefined, limits: Limits) -> None:
+    """Write down what our own limits ask of an order; raises `ConfigError`."""
     by, most = instrument.bound(limits.order_notional_max)
     row["most_by"], row["most"] = _bound(instrument, (by, most), limits.order_size_max)
     for field in ("order_size_max", "position_max", "open_orders_max"):
@@ -132,15 +134,18 @@ def _desk(memory: Memory, place: int, instrument: int, strategy: Strategy) -> No
     row["own_orders"], row["when_changed"] = wakes.own_orders, wakes.when_changed
     memory.instruments["watched_by"][instrument] += wakes.top_changed or wakes.mid_moved_bps > 0
     if isinstance(strategy, Symmetric):
-        terms = strategy.terms
         row["rule"], row["book_age_max"] = SYMMETRIC, strategy.book_age_max
     elif isinstance(strategy, Pegged):
-        terms = strategy.terms
         row["rule"] = PEGGED
-    else:
-        return
-    memory.integers[place, : len(terms.whole)] = terms.whole
-    memory.real[place, : len(terms.real)] = terms.real
+    terms(memory, place, strategy)
+
+
+def terms(memory: Memory, place: int, strategy: Strategy) -> None:
+    """Write down the parameters of a desk's compiled rule, if it has one."""
+    if isinstance(strategy, Symmetric | Pegged):
+        given = strategy.terms
+        memory.integers[place, : len(given.whole)] = given.whole
+        memory.real[place, : len(given.real)] = given.real
 
 
 def _clock(memory: Memory, paper: PaperSettings) -> None:

@@ -14,6 +14,7 @@ from mm.sim.world import ROWS, clocks, count_of, instruments, markets, rows_of
 
 BID, ASK_LEVEL, BOUGHT, SOLD = int(Kind.BID), int(Kind.ASK), int(Kind.BOUGHT), int(Kind.SOLD)
 SETTLED, LOST, STALE = int(Kind.SETTLED), int(Kind.LOST), int(Kind.STALE)
+DEFINED = int(Kind.DEFINED)
 
 
 @njit(cache=True)
@@ -71,7 +72,7 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
                 market.updated = at  # A quote older than the book says that it still lives.
         if not swift:
             play(m, k, other, at, matched, ours)
-            if LOST <= kind <= STALE and not ours:
+            if (LOST <= kind <= STALE or kind == DEFINED) and not ours:
                 clock.rare, halt = k + 1, True
             halt |= clock.awake | (clock.response_to != told)
         elif ends and market.has_depth:

@@ -32,8 +32,8 @@ from mm.strategy.rules import (
     symmetric,
 )
 
-ASK, DONE = 1, 3
-"""Whether Python has to be asked, or all desks were."""
+ASK, DONE, REVISED_NOW = 1, 3, 4
+"""Whether Python has to be asked, all desks were, or they are first to be told of revisions."""
 
 
 @njit(cache=True)
@@ -104,8 +104,11 @@ def unquotable(m: int, ins: int) -> bool:
 
 @njit(cache=True)
 def decide(m: int, at: int) -> int:
-    """Ask every desk that is awake, in order; returns ASK where Python has to."""
+    """Ask every desk that is awake, in order; DONE unless Python has to do something first."""
     clock = clocks(m)[0]
+    if clock.revised:
+        clock.revised = 0
+        return REVISED_NOW
     while clock.desk < desk_count(m):
         if desks(m)[clock.desk].awake:
             if desks(m)[clock.desk].rule == PYTHON:

@@ -86,6 +86,20 @@ INSTRUMENT: Final = np.dtype(
         ("watched_by", "<i8"),  # Desks that a move of the touch may wake.
     ]
 )
+REVISION: Final = np.dtype(
+    [
+        ("price_min", "<i8"),
+        ("price_max", "<i8"),
+        ("size_min", "<i8"),
+        ("size_max", "<i8"),
+        ("size_step", "<i8"),
+        ("least_by", "<i8"),
+        ("least", "<i8"),
+        ("fills", "<i8"),  # How many there were when it came to hold; -1: it does not yet.
+        ("heard", "<i8"),  # In this turn: desks are to be told.
+    ]
+)
+"""A later definition of an instrument: what the venue checks by it."""
 DESK: Final = np.dtype(
     [
         ("instrument", "<i8"),
@@ -202,16 +216,17 @@ CLOCK: Final = np.dtype(
         ("same", "<i8"),  # It wants what it wanted last.
         ("wakes", "<i8"),
         ("error", "<i8"),
+        ("revised", "<i8"),  # Desks are to be told of revisions before they are asked.
         ("rare", "<i8"),  # Up to this row something wakes desks that watch no prices.
     ]
 )
 
 
-_COUNTS: Any = tuple(np.int64(place) for place in range(32, 39))
-BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS = _COUNTS
+_COUNTS: Any = tuple(np.int64(place) for place in range(32, 40))
+BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS, REVISIONS = _COUNTS
 """Where the table of addresses tells how many there are of each."""
-SELF, INTEGERS = 24, 25
-"""Where it tells its own address, and where the integers of rules are."""
+SELF, INTEGERS, REVISED = 24, 25, 26
+"""Where it tells its own address, where the integers of rules are, and revisions."""
 LATENCIES, DELAYS = 28, 29
 """Where it tells how long messages take."""
 TABLE: Final = 64
@@ -242,7 +257,7 @@ def instrument_count(m: int) -> Any:
 markets = laying(5, MARKET)
 """What each book shows."""
 instruments = laying(6, INSTRUMENT)
-"""Rules, limits and positions."""
+"""Rules, limits and positions; by book, the rules that its venue checks by."""
 desks = laying(7, DESK)
 """One for each strategy at work."""
 real = laying(8, np.float64, NUMBERS)
@@ -283,3 +298,5 @@ delays = laying(DELAYS, np.int64)
 """Samples of delays, one after the other."""
 rows_of = laying(23, ROW)
 """The present block of rows."""
+revisions = laying(REVISED, REVISION)
+"""Later definitions of instruments, as rows name them."""

@@ -143,10 +143,28 @@ def traded(drawn: list[tuple[int, ...]], at: InstrumentDefined) -> Traded:
 @given(drawn=TRADES)
 def test_fees_are_those_of_the_venue(at: InstrumentDefined, drawn: list[tuple[int, ...]]) -> None:
     """Every fee computed for many fills at once is the venue's own, to the last decimal."""
-    charges = money.charged(at, traded(drawn, at).fills)
+    charges = money.charged(traded(drawn, at))
     for place, (side, price, size, taker) in enumerate(drawn):
         liquidity = Liquidity.TAKER if taker else Liquidity.MAKER
         expected, asset = fee(at, Side(side), price, size, liquidity)
+        assert money.amount(charges[asset][place : place + 1]) == expected
+        assert all(units[place] == 0 for name, units in charges.items() if name != asset)
+
+
+@given(drawn=TRADES, revisions=st.lists(st.integers(0, 2), min_size=12, max_size=12))
+def test_fees_are_those_in_force(drawn: list[tuple[int, ...]], revisions: list[int]) -> None:
+    """Each fill pays by the definition that it is numbered with, in that one's asset."""
+    spot = instrument(kind=ContractKind.SPOT, tick_size=Decimal("0.01"))
+    later = (
+        instrument(kind=ContractKind.SPOT, tick_size=Decimal("0.01"), fee_from_received=True),
+        instrument(kind=ContractKind.SPOT, tick_size=Decimal("0.01"), maker_fee=Decimal("-1e-4")),
+    )
+    account = traded(drawn, spot)._replace(revisions=later)
+    account.fills["revision"] = revisions[: len(drawn)]
+    charges = money.charged(account)
+    for place, (side, price, size, taker) in enumerate(drawn):
+        liquidity = Liquidity.TAKER if taker else Liquidity.MAKER
+        expected, asset = fee(account.under(revisions[place]), Side(side), price, size, liquidity)
         assert money.amount(charges[asset][place : place + 1]) == expected
         assert all(units[place] == 0 for name, units in charges.items() if name != asset)
 

@@ -7,6 +7,7 @@ messages how each resting order stands in its queue.
 """
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -29,7 +30,7 @@ from mm.events.orders import (
     TimeInForce,
 )
 from mm.events.turn import TURN_FACTS_MAX, Turn
-from mm.events.units import MILLIS, InstrumentId, Nanos, OrderId
+from mm.events.units import MILLIS, InstrumentId, Nanos, OrderId, Side
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Message
 from mm.gateways.paper import PaperGateway
@@ -43,7 +44,9 @@ from mm.projections.ladder import BASE, FAR, WINDOW
 from mm.sim.asking import Asker
 from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.distances import ways
+from mm.sim.fees import fee
 from mm.sim.plain_trading import pit_of
+from mm.sim.revisions import Revisions
 from mm.sim.settings import PaperSettings
 from mm.sim.setup import begin, employed, interpret, memory_of, unplayable
 from mm.sim.transit import ANSWERS
@@ -128,6 +131,7 @@ class Told(NamedTuple):
     books: list[Book]
     queues: list[list[list[Standing]]]
     odd: int = 0
+    fees: tuple[tuple[Decimal, str], ...] = ()
 
 
 UNSEEN: Final = 2.0**61
@@ -182,6 +186,7 @@ class _Log:
         self._ended: dict[OrderId, int] = {}
         self._lots: dict[OrderId, int] = {}
         self._fills: list[Filled] = []
+        self._fees: list[tuple[Decimal, str]] = []
         self._cancels = self._turns = self._odd = 0
 
     def add(self, turn: Turn) -> None:
@@ -207,6 +212,7 @@ class _Log:
         number = self.numbers[fact.order_id]
         taker = fact.liquidity is Liquidity.TAKER
         what = (int(fact.side), fact.price, fact.size, taker)
+        self._fees.append((fact.fee, fact.fee_asset))
         self._fills.append(Filled(number, fact.venue_time, at, *what))
         lots = self._lots[fact.order_id] = self._lots.get(fact.order_id, 0) + fact.size
         if lots == self._orders[number - 1][1].size:
@@ -239,7 +245,7 @@ class _Log:
         ]
         turns = self._turns - FRAME
         told = Told(orders, self._fills, self._cancels, refusals, turns, nets, books, queues)
-        return told._replace(odd=self._odd)
+        return told._replace(odd=self._odd, fees=tuple(self._fees))
 
 
 FRAME: Final = 3
@@ -303,8 +309,11 @@ def compiled(world: World, *, watched: bool = False, python: bool = False) -> To
     With `python` strategies are asked as the objects that they are.
     """
     memory, names = prepared(world)
-    run = CompiledRun(memory, _asker(world, memory).answer if python else None)
-    rows, queues = rows_of(world), []
+    asker = _asker(world, memory) if python else None
+    tables, rows = tables_and_rows(world)
+    revisions = _revisions(world, memory, tables, asker)
+    run = CompiledRun(memory, asker.answer if asker else None, revisions.take)
+    queues: Any = []
     if watched:
         ends = np.flatnonzero(rows["flags"] & Flag.TURN) + 1
         start = 0
@@ -315,7 +324,25 @@ def compiled(world: World, *, watched: bool = False, python: bool = False) -> To
     else:
         run.feed(rows)
     run.end(STOP_PATIENCE)
-    return told_by(memory, names, queues)
+    revisions.number()
+    told = told_by(memory, names, queues)
+    return told._replace(fees=tuple(_fees(memory, tables)))
+
+
+def _revisions(
+    world: World, memory: Memory, tables: Tables, asker: Asker | None = None
+) -> Revisions:
+    settings = settings_in(started(**world.settings).config)
+    return Revisions(memory, settings, world.instruments, tables.revisions, asker)
+
+
+def _fees(memory: Memory, tables: Tables) -> Iterable[tuple[Decimal, str]]:
+    """What each fill costs by the definition that it is numbered with."""
+    for fill in records(memory.fills[: memory.clock["fills"][0]]):
+        number = fill["revision"]
+        defined = tables.revisions[number - 1] if number else tables.instruments[fill["instrument"]]
+        liquidity = Liquidity.TAKER if fill["taker"] else Liquidity.MAKER
+        yield fee(defined, Side(fill["side"]), fill["price"], fill["size"], liquidity)
 
 
 def _asker(world: World, memory: Memory) -> Asker:
@@ -328,7 +355,8 @@ def _asker(world: World, memory: Memory) -> Asker:
 def left_by(world: World, block: int = 0) -> bytes:
     """All bytes that a run leaves, fed in blocks of so many rows, 0: whole."""
     memory, _ = prepared(world, every=5 * MILLIS)
-    run, rows = CompiledRun(memory), rows_of(world)
+    tables, rows = tables_and_rows(world)
+    run = CompiledRun(memory, revise=_revisions(world, memory, tables).take)
     for start in range(0, len(rows), block or len(rows)):
         run.feed(rows[start : start + (block or len(rows))])
     run.end(STOP_PATIENCE)
@@ -428,6 +456,7 @@ def assert_same(plain: Told, fast: Told) -> None:
         for number, (one, other) in enumerate(pairs, 1):
             assert one == other, f"{name} differ from number {number} on"
     names = ["orders", "fills", "cancels", "nets", "books"]
+    names += ["fees"] if fast.fees else []
     names += [] if plain.odd else ["refusals", "turns"]
     for name in names:
         assert getattr(plain, name) == getattr(fast, name), name
@@ -435,5 +464,8 @@ def assert_same(plain: Told, fast: Told) -> None:
 
 def received(at: Nanos, facts: Iterable[Any]) -> Message:
     """A message whose facts all came at its time; the venue's stamp, if any, is before it."""
-    stamped = [msgspec.structs.replace(fact, received=at) for fact in facts]
+    stamped = [
+        fact if isinstance(fact, InstrumentDefined) else msgspec.structs.replace(fact, received=at)
+        for fact in facts
+    ]
     return Message(at, tuple(stamped))

@@ -12,9 +12,11 @@ from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.distances import place_away
 from mm.sim.queue_models import NUMBERS, number_of, parameter
 from mm.sim.settings import Latency, PaperSettings, Sampled
+from mm.sim.setup import filters
+from mm.sim.world import REVISION
 from mm.strategy.rules import P_HALF, P_MOST, P_SIZE, P_SKEW, PEGGED
 from tests.build import instrument
-from tests.sim.two_clock import Maker, Play, event_by_event, row_by_row
+from tests.sim.two_clock import REVISED, Maker, Play, event_by_event, row_by_row
 
 WIDE: Final = 10**9
 """A limit that does not bind."""
@@ -78,6 +80,8 @@ class Market:
             self.level(side, touch, 0)
         elif what == 3:
             self.tell(Kind.SOLD if side == 0 else Kind.BOUGHT, touch - sign * (where // 3), size)
+        elif what == 4 and not where:
+            self.tell(Kind.DEFINED, size % len(REVISED), 0)
 
     def level(self, side: int, price: int, size: int) -> None:
         """Set a level."""
@@ -100,7 +104,7 @@ class Market:
 happenings = st.tuples(
     st.sampled_from([30, 7, 1, 0, 120]),
     st.sampled_from([3, 0, 20, 60]),
-    st.integers(0, 3),
+    st.integers(0, 4),
     st.integers(0, 1),
     st.integers(0, 6),
     st.integers(1, 30),
@@ -165,9 +169,18 @@ def memory_for(settings: PaperSettings, maker: Maker) -> Memory:
     rules["queue_n"] = parameter(model, settings.queue_power, lot)
     place_away(memory, settings, seed=1)
     desk["rule"], desk["timer"], desk["deadline"] = PEGGED, maker.step, maker.first
+    memory.at_venue[0] = rules
+    memory.revisions = np.zeros(len(REVISED), REVISION)
+    for row, revision in zip(memory.revisions, REVISED, strict=True):
+        filters(row, revision)
+    memory.refresh()
     memory.real[0, [P_HALF, P_SKEW]] = maker.half, maker.skew
     memory.integers[0, [P_SIZE, P_MOST]] = maker.size, maker.position_max
     return memory
+
+
+def gate_kept() -> None:
+    """The plain maker has no gate that a revision could change."""
 
 
 def compiled(
@@ -175,7 +188,7 @@ def compiled(
 ) -> tuple[Orders, Fills, Memory]:
     """What the pass orders, and what is filled; fed in blocks of so many rows, 0: whole."""
     memory = memory_for(settings, maker)
-    run = CompiledRun(memory)
+    run = CompiledRun(memory, revise=gate_kept)
     for start in range(0, len(rows), block or len(rows)):
         run.feed(rows[start : start + (block or len(rows))])
     clock = memory.clock[0]

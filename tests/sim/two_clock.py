@@ -9,6 +9,7 @@ market on a grid of times, after all that happened by then; the last look is bef
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import tee
 from typing import Any, Final, NamedTuple
 
@@ -29,9 +30,9 @@ from mm.sim.paper import Heard
 from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import PaperSettings
 from mm.sim.whole import Ladder
-from tests.build import BTC, cancel, placed, printed
+from tests.build import BTC, cancel, instrument, placed, printed
 
-Told = tuple[Nanos, Nanos, MarketEvent]
+Told = tuple[Nanos, Nanos, MarketEvent | InstrumentDefined]
 """When it reaches us, when it happened, what it is."""
 
 
@@ -57,6 +58,14 @@ class Outcome(NamedTuple):
     cancels: int
     position: int
     looks: int
+
+
+REVISED: Final = (
+    instrument(revision=2, price_min=Ticks(998), size_min=Lots(3)),
+    instrument(revision=3, price_max=Ticks(1_003), notional_min=Decimal("0.5")),
+    instrument(revision=4),
+)
+"""What a row may make of the instrument, by its place."""
 
 
 def _depth(bids: Levels, asks: Levels, sequence: int) -> BookDelta:
@@ -96,7 +105,7 @@ def _snapshot(bids: Levels, asks: Levels, sequence: int) -> BookSnapshot:
     )
 
 
-def _alone(row: Any) -> MarketEvent | None:
+def _alone(row: Any) -> MarketEvent | InstrumentDefined | None:
     """The event that a row is by itself; quotes and ends of events are none."""
     kind, level = row["kind"], (int(row["price"]), int(row["size"]))
     if kind == Kind.BID:
@@ -111,7 +120,7 @@ def _alone(row: Any) -> MarketEvent | None:
         return FeedGapped(instrument=BTC, received=Nanos(0), wanted=1, got=2)
     if kind == Kind.RESYNCED:
         return FeedResynced(instrument=BTC, received=Nanos(0), sequence=0)
-    return None
+    return REVISED[row["price"]] if kind == Kind.DEFINED else None
 
 
 def row_by_row(rows: Rows) -> Iterator[Told]:
@@ -209,7 +218,7 @@ class Play:
             else:
                 self._hear(self._venue.advance(soonest))
 
-    def _see(self, event: MarketEvent) -> None:
+    def _see(self, event: MarketEvent | InstrumentDefined) -> None:
         if isinstance(event, BookSnapshot | FeedGapped):
             self._bids.clear()
             self._asks.clear()

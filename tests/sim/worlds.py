@@ -214,6 +214,39 @@ def messages(draw: Any, instruments: tuple[InstrumentDefined, ...]) -> tuple[Mes
     return tuple(told)
 
 
+@st.composite
+def revising(draw: Any) -> World:
+    """Any world whose instruments are defined anew now and then, alone or amid a message."""
+    world: World = draw(worlds())
+    told = list(world.messages)
+    for number in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(1, len(told) - 1))
+        defined = draw(st.sampled_from(world.instruments))
+        revised = replace(defined, revision=number + 2, **draw(CHANGES))
+        before = told[place]
+        if draw(st.booleans()):
+            told.insert(place, Message(before.received, (revised,)))
+        else:
+            amid = draw(st.integers(0, len(before.facts)))
+            facts = (*before.facts[:amid], revised, *before.facts[amid:])
+            told[place] = Message(before.received, facts)
+    return world._replace(messages=tuple(told))
+
+
+CHANGES: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "maker_fee": st.sampled_from([Decimal("-0.0001"), Decimal("0.0003")]),
+        "taker_fee": st.sampled_from([Decimal(0), Decimal("0.0011")]),
+        "notional_min": st.sampled_from([Decimal(0), Decimal("0.25"), Decimal("0.5")]),
+        "price_min": st.sampled_from([1, MIDDLE - 4, MIDDLE - 1]),
+        "price_max": st.sampled_from([0, MIDDLE + 4, MIDDLE + 1]),
+        "size_min": st.integers(1, 4),
+        "size_max": st.sampled_from([0, 2, 20]),
+        "size_step": st.integers(1, 2),
+        "fee_from_received": st.booleans(),
+    },
+)
 STORIES: Final = st.lists(
     st.tuples(gaps, st.lists(st.tuples(st.integers(0, 1), events), min_size=1, max_size=3)),
     min_size=20,

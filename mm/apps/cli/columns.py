@@ -56,7 +56,7 @@ def play(config: Config, recordings: Sequence[Path], asked: Asked) -> bool:
         require_new(asked.run)
     with progress("preparing rows (first use)", None):
         rows = rows_at(*recordings)
-    reason = refusal(config, rows)
+    reason = refusal(config)
     if reason:
         err.print(f"played turn by turn: {reason}", markup=False)
         return False
