@@ -47,7 +47,7 @@ from mm.log.chain import START, Sealed, advance, seal
 from mm.log.connection import close, connect
 from mm.log.jetstream import JetStreamLog, LogOptions
 from mm.log.server import EmbeddedServer
-from mm.projections.kernels import warm
+from mm.projections.depth import warm
 
 ROUNDS = 3
 NAMED = (

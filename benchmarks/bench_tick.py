@@ -35,7 +35,7 @@ from mm.log.chain import Sealed
 from mm.log.connection import close, connect
 from mm.log.jetstream import JetStreamLog
 from mm.log.server import EmbeddedServer
-from mm.projections.kernels import warm
+from mm.projections.depth import warm
 
 NAME = "bench:BTCUSDT"
 INSTRUMENT = InstrumentDefined(

@@ -24,7 +24,7 @@ from mm.log.archive import Archive
 from mm.log.connection import close, connect
 from mm.log.jetstream import JetStreamLog
 from mm.log.server import EmbeddedServer
-from mm.projections.kernels import warm
+from mm.projections.depth import warm
 
 TOP = Path(__file__).resolve().parent.parent
 RUNS = 3

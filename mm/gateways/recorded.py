@@ -15,7 +15,8 @@ from mm.events.units import InstrumentId, Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Message
 from mm.log.archive import Archive, is_archive
-from mm.projections.book import LEVELS_MAX, Books
+from mm.projections.book import Books
+from mm.projections.depth import LEVELS_MAX
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
 
 PART_LEVELS: Final = 4_096

@@ -1,4 +1,4 @@
-"""Order books: depth folded by the compiled kernel, and the best quote laid over it.
+"""Order books: depth folded by the compiled ladder, and the best quote laid over it.
 
 A book is usable from its snapshot on, and not from a gap until the resync; a snapshot with a part
 missing is a gap. Each session starts with empty books: what happened between two sessions nobody
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mm.errors import BadInput
 from mm.events.market import (
     BookDelta,
     BookSnapshot,
@@ -20,12 +21,10 @@ from mm.events.market import (
     QuoteUpdated,
 )
 from mm.events.session import SessionStarted
-from mm.events.units import InstrumentId, Levels, Lots, Nanos, Ticks
+from mm.events.units import InstrumentId, Lots, Nanos, Ticks
 from mm.projections.base import Routes
-from mm.projections.kernels import EMPTY, Ints, compact, fold
-
-LEVELS_START: Final = 2_048
-LEVELS_MAX: Final = 1 << 20
+from mm.projections.depth import LEVELS_MAX, Depth
+from mm.projections.ladder import Ints
 
 
 class Book:
@@ -33,10 +32,7 @@ class Book:
 
     def __init__(self) -> None:
         """Start empty and unusable."""
-        self._keys: Ints = np.zeros((2, LEVELS_START), np.int64)
-        self._sizes: Ints = np.zeros((2, LEVELS_START), np.int64)
-        self._top: Ints = np.zeros(6, np.int64)
-        self._depth = self._top.data
+        self._depth = Depth()
         self._parts: list[BookSnapshot] = []
         self.sequence = 0
         self.has_depth = False
@@ -77,24 +73,15 @@ class Book:
 
     def bids(self, depth: int) -> list[tuple[int, int]]:
         """The best `depth` bids as (price, size), best first."""
-        return self._levels(0, 1, depth)
+        return self._levels(0, depth)
 
     def asks(self, depth: int) -> list[tuple[int, int]]:
         """The best `depth` asks as (price, size), best first."""
-        return self._levels(1, -1, depth)
+        return self._levels(1, depth)
 
-    def _levels(self, row: int, sign: int, depth: int) -> list[tuple[int, int]]:
-        keys, sizes = self._kept(row)
-        start = max(0, len(keys) - depth)
-        found = zip((sign * keys[start:]).tolist(), sizes[start:].tolist(), strict=True)
-        return list(found)[::-1]
-
-    def _kept(self, row: int) -> tuple[Ints, Ints]:
-        """One side without the places of levels that were removed."""
-        count = self._depth[4 + row]
-        keys, sizes = self._keys[row, :count], self._sizes[row, :count]
-        kept = sizes != 0
-        return keys[kept], sizes[kept]
+    def _levels(self, side: int, depth: int) -> list[tuple[int, int]]:
+        found = self._depth.best(side, depth)
+        return list(zip(*found.T.tolist(), strict=True))
 
     def snapshot(self, event: BookSnapshot, at: Nanos) -> None:
         """Replace the depth once the last part has come."""
@@ -107,9 +94,9 @@ class Book:
         if not _whole(parts, event):
             self.lose()
             return
-        self._top[:] = 0
+        self._depth.clear()
         for part in parts:
-            self._fold(part.bids, part.asks)
+            self._fold(part)
         self.has_depth = True
         self._settle(event.sequence, at)
 
@@ -118,7 +105,7 @@ class Book:
         self._parts.clear()  # A snapshot that comes in parts would not hold this change.
         if not self.has_depth:
             return
-        self._fold(event.bids, event.asks)
+        self._fold(event)
         self._settle(event.last, at)
 
     def quote(self, event: QuoteUpdated, at: Nanos) -> None:
@@ -148,58 +135,39 @@ class Book:
         self.updated = at
         if sequence and self.has_quote and self._quote_sequence > sequence:
             return
-        bid, bid_size, ask, ask_size, _, _ = self._depth.tolist()
+        bid, bid_size, ask, ask_size = self._depth.top.tolist()
         self.bid, self.bid_size = Ticks(bid), Lots(bid_size)
         self.ask, self.ask_size = Ticks(ask), Lots(ask_size)
 
-    def _fold(self, bids: Levels, asks: Levels) -> None:
-        split, size = len(bids), len(bids) + len(asks)
-        assert not split % 2 | size % 2, "a price without a size"
-        needed = max(self._depth[4] + split // 2, self._depth[5] + (size - split) // 2)
-        if needed > self._keys.shape[1]:
-            self._make_room(max(split, size - split) // 2)
-        levels = np.fromiter(bids + asks, np.int64, size)
-        fold(self._keys, self._sizes, self._top, levels, split)
-
-    def _make_room(self, more: int) -> None:
-        """Take out what was removed; a book that is three quarters full even so gets wider."""
-        for row in (0, 1):
-            self._top[4 + row] = compact(self._keys[row], self._sizes[row], self._depth[4 + row])
-        self._grow(max(self._depth[4], self._depth[5]) + more)
-
-    def _grow(self, needed: int) -> None:
-        assert needed <= LEVELS_MAX, f"a book of {needed} levels is past all bounds"
-        wider = 1 << (needed * 4 // 3).bit_length()
-        if wider <= self._keys.shape[1]:
-            return
-        for name in ("_keys", "_sizes"):
-            grown = np.zeros((2, wider), np.int64)
-            old = getattr(self, name)
-            grown[:, : old.shape[1]] = old
-            setattr(self, name, grown)
+    def _fold(self, event: BookSnapshot | BookDelta) -> None:
+        """Set levels; the book is lost with any of them."""
+        try:
+            self._depth.set(event.bids, event.asks)
+        except BadInput as error:
+            self.lose()
+            error.where = f"the depth of instrument {event.instrument}"
+            raise
 
     def dump(self) -> Any:
         """Depth as bytes, touch and flags."""
-        arrays = (*self._kept(0), *self._kept(1))
         return (
-            [array.astype("<i8").tobytes() for array in arrays],
+            [column.astype("<i8").tobytes() for column in self._columns()],
             [self.bid, self.bid_size, self.ask, self.ask_size],
             [self.sequence, self._quote_sequence, self.updated],
             [self.has_depth, self.has_quote, self.gapped],
             [list(msg) for msg in _plain_parts(self._parts)],
         )
 
+    def _columns(self) -> list[Ints]:
+        """Keys and sizes of bids, then of asks, worst first; the greater a key, the better."""
+        bids, asks = (self._depth.best(side, LEVELS_MAX)[::-1] for side in (0, 1))
+        return [bids[:, 0], bids[:, 1], -asks[:, 0], asks[:, 1]]
+
     def load(self, dumped: Any) -> None:
         """Restore what `dump` gave."""
         arrays, touch, stamps, flags, parts = dumped
-        columns = [np.frombuffer(raw, "<i8").astype(np.int64) for raw in arrays]
-        counts = (len(columns[0]), len(columns[2]))
-        self._grow(max(counts))
-        for row, count in enumerate(counts):
-            self._keys[row, :count] = columns[2 * row]
-            self._sizes[row, :count] = columns[2 * row + 1]
-        self._top[4:] = counts
-        fold(self._keys, self._sizes, self._top, EMPTY, 0)
+        bids, bid_sizes, asks, ask_sizes = (np.frombuffer(raw, "<i8")[::-1] for raw in arrays)
+        self._depth.load(np.stack((bids, bid_sizes), 1), np.stack((-asks, ask_sizes), 1))
         self.bid, self.bid_size, self.ask, self.ask_size = touch
         self.sequence, self._quote_sequence, self.updated = stamps
         self.has_depth, self.has_quote, self.gapped = flags

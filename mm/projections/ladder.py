@@ -20,8 +20,8 @@ WINDOW: Final = 1 << 16
 """Ticks that are one cell each; the best levels keep an eighth of it away from its ends."""
 WORDS: Final = WINDOW >> 6
 MARGIN: Final = WINDOW >> 3
-FAR_MAX: Final = 1 << 14
-"""Levels outside the window, on each side."""
+FAR_MAX: Final = 1 << 17
+"""Levels outside the window, on each side; memory is what those that are there take."""
 NONE: Final = -(1 << 62)
 """The key of the best level where there is none."""
 BASE, BEST, FAR = 0, 1, 3
@@ -63,6 +63,12 @@ far_sizes = laying(3, np.int64, FAR_MAX)
 """The sizes that belong to `far_keys`."""
 heads = laying(4, np.int64, 6)
 """A row for each book: see the columns' names."""
+told = laying(5, np.int64)
+"""Of a book on its own: levels to be set, as price, size, price, size …"""
+MANY: Final = 1 << 9
+"""Numbers told of a side in one message, from which on their order is looked at."""
+tops = laying(6, np.int64)
+"""Of a book on its own: the best bid and its size, the best ask and its size; 0 for none."""
 
 
 @njit(cache=True)
@@ -298,3 +304,41 @@ def levels(m: int, book: int, side: int, out: Ints) -> int:
         count += 1
         key = next_key(m, book, side, key)
     return count
+
+
+@njit(cache=True)
+def set_side(m: int, side: int, start: int, end: int) -> None:
+    """Set what a book on its own was told of a side; of a price told twice, the later.
+
+    Many levels, best first, as snapshots have them: worst first after the best one, so that far
+    levels are appended where each would move all those before it.
+    """
+    news, sign = told(m), 1 - 2 * side
+    if end - start > MANY:
+        at = start + 2
+        while at < end and sign * news[at] < sign * news[at - 2]:
+            at += 2
+        if at == end:
+            set_level(m, ZERO, side, news[start], news[start + 1])
+            for i in range(end - 2, start, -2):
+                set_level(m, ZERO, side, news[i], news[i + 1])
+            return
+    for i in range(start, end, 2):
+        set_level(m, ZERO, side, news[i], news[i + 1])
+
+
+@njit(cache=True)
+def fold(m: int, split: int, end: int) -> int:
+    """Set what a book on its own was told, bids up to `split`, then asks; and what is best now.
+
+    Not zero once the book has lost a level for want of room.
+    """
+    set_side(m, ZERO, ZERO, split)
+    set_side(m, ONE, split, end)
+    top, head = tops(m), heads(m)
+    for side in range(2):
+        key = head[0, BEST + side]
+        price = (1 - 2 * side) * key
+        top[2 * side] = price if key != NONE else 0
+        top[2 * side + 1] = shown(m, ZERO, side, price) if key != NONE else 0
+    return head[0, FULL]

@@ -1,23 +1,25 @@
 """The book against a dictionary, which is slow and cannot be wrong; and the rules of its touch.
 
-The dictionary takes every level as told; the kernel must hold the same levels after any sequence
-of snapshots and changes, near and far, and give the same best of each side.
+The dictionary takes every level as told; the book must hold the same levels after any sequence of
+snapshots and changes, near and far, and give the same best of each side.
 """
 
+import struct
+from itertools import chain
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mm.errors import BadInput
 from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated
 from mm.events.units import InstrumentId, Levels, Nanos
-from mm.projections import book as books
 from mm.projections.base import digest, pack
-from mm.projections.book import LEVELS_START, Book
-from mm.projections.kernels import EMPTY, compact, find, merge, warm
+from mm.projections.book import Book
+from mm.projections.depth import TOLD_START, Depth, warm
+from mm.projections.ladder import FAR_MAX, MANY, MARGIN, WINDOW
 from tests import build
 from tests.build import BTC, START, delta, quote, snapshot, when
 
@@ -25,7 +27,7 @@ Side = dict[int, int]
 ALL = 1 << 30
 
 near = st.integers(990, 1010)
-far = st.sampled_from([1, 2, 500, 5_000, 10**6, 10**12, 2**40])
+far = st.sampled_from([1, 2, 500, 5_000, MARGIN, WINDOW // 2 + 1_000, 10**6, 10**12, 2**40])
 sizes = st.integers(0, 3) | st.integers(1, 2**50)
 
 
@@ -107,79 +109,57 @@ def test_the_book_is_the_dictionary(
     assert_same(reloaded(book), bids, asks)
 
 
-@given(st.lists(levels(near | far, most=40), min_size=1, max_size=8), st.sampled_from([1, -1]))
-def test_the_kernel_is_the_same_compiled_or_not(updates: list[Levels], sign: int) -> None:
-    """Machine code and plain Python leave the same arrays, sorted, and the levels told."""
-    room = sum(map(len, updates))
-    outcomes = []
-    for kernel, packer in ((merge, compact), (plain(merge), plain(compact))):
-        keys, found, count = np.zeros(room, np.int64), np.zeros(room, np.int64), 0
-        for update in updates:
-            count = kernel(keys, found, count, np.array(update, np.int64), sign)
-            assert keys[:count].tolist() == sorted(set(keys[:count].tolist()))
-            assert not count or found[count - 1] > 0, "the best level is none"
-        used = (keys[:count].tolist(), found[:count].tolist())
-        count = packer(keys, found, count)
-        outcomes.append((*used, keys[:count].tolist(), found[:count].tolist()))
-    assert outcomes[0] == outcomes[1]
-    side: Side = {}
-    for update in updates:
-        told(side, update)
-    assert dict(zip(*outcomes[0][2:], strict=True)) == {sign * key: side[key] for key in side}
+@given(st.sets(near | far | st.integers(1, 3 * WINDOW), min_size=1), st.booleans(), st.data())
+def test_the_order_of_a_long_message_does_not_matter(
+    prices: set[int], bid: bool, data: st.DataObject
+) -> None:
+    """Best first, as snapshots are, or not quite, or with a price told twice."""
+    ordered = sorted({*prices, *range(1_000, 1_000 + MANY)}, reverse=bid)
+    place = data.draw(st.integers(0, len(ordered) - 1))
+    for told_prices in (ordered, [*ordered, ordered[place]], ordered[place:] + ordered[:place]):
+        whole = tuple(chain.from_iterable((price, n % 7) for n, price in enumerate(told_prices)))
+        book, side = Book(), Side()
+        book.snapshot(snapshot(*((whole, ()) if bid else ((), whole))), START)
+        told(side, whole)
+        assert_same(book, *((side, {}) if bid else ({}, side)))
 
 
-def plain(kernel: Any) -> Any:
-    """A kernel as Python runs it."""
-    return getattr(kernel, "py_func", kernel)
-
-
-@given(st.lists(near | far, unique=True, max_size=40), near | far, st.integers(0, 40))
-def test_a_search_may_start_anywhere(prices: list[int], wanted: int, start: int) -> None:
-    """The first key that is not less is found from every place."""
-    keys = np.array(sorted(prices), np.int64)
-    expected = sum(price < wanted for price in prices)
-    for search in (find, plain(find)):
-        assert search(keys, len(keys), wanted, min(start, len(keys))) == expected
-
-
-def test_a_flickering_book_stays_narrow() -> None:
-    """Levels that come and go at ever new prices take no more room than those that stay."""
-    book, bids = Book(), Side()
-    for price in range(10, 400_000, 40):
-        for changed in ((price, 1, price - 5, 2), (price, 0), (price - 5, 0, 7, price)):
-            book.delta(delta(changed, ()), START) if bids else book.snapshot(
-                snapshot(changed, ()), START
-            )
-            told(bids, changed)
-    assert_same(book, bids, Side())
-    assert book._keys.shape[1] == LEVELS_START
-
-
-def test_kernels_compile_without_work_to_do() -> None:
+def test_the_kernels_compile_without_work_to_do() -> None:
     """Warming folds nothing into nothing."""
     warm()
-    assert EMPTY.size == 0
+    assert Depth().best(0, 5).tolist() == []
 
 
-def test_a_book_grows_past_its_first_capacity() -> None:
-    """Four times the capacity, told at once and in pieces on both sides, keeps every level."""
-    count = 4 * LEVELS_START
+def test_a_message_may_be_longer_than_any_before() -> None:
+    """Levels on both sides, told at once and in pieces ever longer, are all kept."""
     book, bids, asks = Book(), Side(), Side()
-    whole = tuple(number for price in range(1, count, 3) for number in (price, price + 7))
+    whole = tuple(number for price in range(1, 4 * TOLD_START, 3) for number in (price, price + 7))
     book.snapshot(snapshot(whole, ()), START)
     told(bids, whole)
-    for first in range(count, 5 * count, 500):
-        deep = tuple(number for price in range(first, first + 500, 2) for number in (price, 3))
-        book.delta(delta((2, 5, first % 50, 9, first % 50 + 1, 0), deep), START)
-        told(bids, (2, 5, first % 50, 9, first % 50 + 1, 0))
+    for length in range(0, 9 * TOLD_START, TOLD_START // 2 - 24):
+        deep = tuple(chain.from_iterable((7 * TOLD_START + n, 3) for n in range(length)))
+        few = (2, 5, length % 50, 9, length % 50 + 1, 0)
+        book.delta(delta(few, deep), START)
+        told(bids, few)
         told(asks, deep)
-    assert len(asks) > count
     assert_same(book, bids, asks)
     assert_same(reloaded(book), bids, asks)
     smaller = Book()
     smaller.snapshot(snapshot((1, 1), (2, 2)), START)
     smaller.load(book.dump())
     assert_same(smaller, bids, asks)
+
+
+def test_a_dump_holds_the_levels_and_nothing_else() -> None:
+    """Keys and sizes, worst first, asks with negated prices: what snapshots of old hold too."""
+    assert Book().dump()[0] == [b""] * 4
+    book = Book()
+    book.snapshot(snapshot((98, 1, 10**9, 2, 99, 0), (101, 4, 103, 5)), START)
+    numbers = [(98, 10**9), (1, 2), (-103, -101), (5, 4)]
+    assert book.dump()[0] == [struct.pack("<2q", *pair) for pair in numbers]
+    empty = Book()
+    empty.load(Book().dump())
+    assert (empty.bids(5), empty.dump()) == ([], Book().dump())
 
 
 def test_a_snapshot_replaces_all_that_was() -> None:
@@ -207,12 +187,43 @@ def test_a_price_without_a_size_is_our_bug(odd: tuple[Levels, Levels]) -> None:
         book.delta(delta(*odd), START)
 
 
-def test_a_book_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A book past all bounds stops the engine instead of eating the memory."""
-    monkeypatch.setattr(books, "LEVELS_MAX", LEVELS_START)
-    whole = tuple(number for price in range(LEVELS_START + 1) for number in (price + 1, 1))
-    with pytest.raises(AssertionError, match="past all bounds"):
-        Book().snapshot(snapshot(whole, ()), START)
+def too_many(side: int) -> BookSnapshot:
+    """One level at the market, and one too many far away from it."""
+    prices = [2 * FAR_MAX + WINDOW, *range(1, FAR_MAX + 2)]
+    flat = tuple(chain.from_iterable((price, 1) for price in prices))
+    if side == 0:
+        return snapshot(flat, ())
+    return snapshot((1, 1), tuple(chain.from_iterable((4 * FAR_MAX - p, 1) for p in prices)))
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_book_without_room_for_a_level_is_lost(side: int) -> None:
+    """It says so, and is not usable before a whole one comes, which fits."""
+    state = build.given(snapshot((99, 1), (101, 1)), quote(99, 101))
+    with pytest.raises(BadInput, match=f"more than {FAR_MAX} levels a side.*instrument 0"):
+        when(state, too_many(side))
+    assert not state.books.of(BTC).usable
+    when(state, delta((100, 1), ()), snapshot((97, 1), (103, 1), 5), build.resynced())
+    assert state.books.of(BTC).usable
+    assert_same(state.books.of(BTC), {97: 1}, {103: 1})
+
+
+def test_a_book_may_be_as_deep_as_there_is_room() -> None:
+    """All far levels that there is room for are kept, and come back from a dump."""
+    whole = too_many(0)
+    book = Book()
+    book.snapshot(msgspec.structs.replace(whole, bids=whole.bids[:-2]), START)
+    assert len(book.bids(ALL)) == FAR_MAX + 1
+    assert reloaded(book).bids(ALL) == book.bids(ALL)
+
+
+@pytest.mark.parametrize("wide", [(1 << 63, 1), (100, 1 << 63), (-(1 << 63) - 1, 1)])
+def test_a_level_of_more_than_64_bits_is_bad_input(wide: Levels) -> None:
+    """It cannot be held: the book is lost, and says why."""
+    state = build.given(snapshot((99, 1), (101, 1)))
+    with pytest.raises(BadInput, match="more than 64 bits"):
+        when(state, delta(wide, ()))
+    assert not state.books.of(BTC).usable
 
 
 # -- parts and gaps --------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ def test_a_ladder_without_room_says_so() -> None:
     books.set(0, 0, MIDDLE, 1)
     heads: Any = books.ladder.heads
     for step in range(FAR_MAX):
-        books.set(0, 0, MIDDLE - WINDOW - step, 1)
+        books.set(0, 0, 9 + step, 1)
     assert heads[0, FULL] == 0
     books.set(0, 0, 5, 1)
     assert heads[0, FULL] == 1

@@ -87,8 +87,8 @@ def test_a_book_without_room_is_bad_input() -> None:
     rows = np.zeros(FAR_MAX + 4, ROW)
     rows["at"] = rows["venue"] = START
     rows["kind"], rows["size"] = Kind.BID, 1
-    rows["price"] = 4 * WINDOW - np.arange(len(rows))
-    rows["price"][2:] -= 2 * WINDOW
+    rows["price"] = np.arange(len(rows))
+    rows["price"][1] = FAR_MAX + 4 * WINDOW
     rows["kind"][0], rows["kind"][-1] = Kind.CLEAR, Kind.SETTLED
     rows["flags"][-1] = Flag.EVENT | Flag.TURN
     CompiledRun(memory).feed(rows[1:])

@@ -9,7 +9,7 @@ from mm.apps.cli.output import emit_json, err
 from mm.log.compilation import remove_others
 from mm.log.facts import warm as warm_facts
 from mm.log.kernels import warm as warm_rows
-from mm.projections.kernels import warm
+from mm.projections.depth import warm
 from mm.sim.compiled_run import warm as warm_pass
 from mm.sim.mids import warm as warm_mids
 

@@ -27,7 +27,7 @@ from mm.errors import ConfigError, TradingStopped, VenueUnavailable
 from mm.events.units import SECONDS
 from mm.log.chain import Head
 from mm.log.jetstream import JetStreamLog
-from mm.projections.kernels import warm
+from mm.projections.depth import warm
 
 app = typer.Typer(add_completion=False)
 SECONDS_MAX: Final = YEAR // SECONDS
