@@ -1,25 +1,44 @@
 """Where commands arrive at the compiled venue: checks, taking, resting, canceling.
 
-As in `desk`: an order is acked before it fills; one that may not stand is rejected whole. A taker
-walks what is displayed, less what we took before, and never meets an order of our own: what is left
-of it there is canceled.
+As in `desk`: an order is acked before it fills; one that may not stand is rejected whole, and the
+reasons are checked in the same order. A taker walks what is displayed, less what we took before,
+and never meets an order of our own: what is left of it there is canceled. Whose an order is, that
+its id is new and its instrument defined is the business of whoever sends it.
 """
 
 from mm.projections.compiled import ONE, ZERO, njit
 from mm.projections.ladder import NONE
+from mm.sim.reasons import (
+    ALL_CANCELED,
+    IOC_REST,
+    NO_BOOK,
+    NO_LIQUIDITY,
+    NOT_PERMITTED,
+    NOTIONAL_TOO_SMALL,
+    POST_ONLY_CROSSED,
+    PRICE_OUT_OF_RANGE,
+    REDUCE_ONLY,
+    REQUESTED,
+    SELF_TRADE,
+    SIZE_TOO_LARGE,
+    SIZE_TOO_SMALL,
+    UNKNOWN_ORDER,
+)
 from mm.sim.taking import after, offered, take
 from mm.sim.venue import (
     ACK,
     CANCEL,
     CANCEL_REJECTED,
-    CANCELED,
     CLOSED,
+    FOK,
     GTC,
     OPEN,
     PLACE,
     REJECT,
+    answer,
+    end,
     fill,
-    leave,
+    reducible,
     respond,
     rest,
     touch,
@@ -30,6 +49,7 @@ from mm.sim.world import (
     clocks,
     commands,
     instruments,
+    markets,
     queued,
     queues,
     responses,
@@ -37,13 +57,23 @@ from mm.sim.world import (
 )
 from mm.strategy.rules import worth
 
+ANY_PRICE = -(1 << 61)
+"""The limit of a market order, as a key of the opposite side: every level is good enough."""
+
+
+@njit(cache=True)
+def limit_of(m: int, slot: int) -> int:
+    """An order's limit as a key of the opposite side."""
+    order = slots(m)[slot]
+    return ANY_PRICE if order.market else -order.sign * order.price
+
 
 @njit(cache=True)
 def crosses(m: int, b: int, slot: int) -> bool:
-    """Whether a limit order would meet what is displayed, or an order of our own."""
+    """Whether an order would meet what is displayed, or an order of our own."""
     order = slots(m)[slot]
     other = (1 + order.sign) >> 1
-    limit = -order.sign * order.price
+    limit = limit_of(m, slot)
     if touch(m, b, other) >= limit and touch(m, b, other) != NONE:
         return True
     if clocks(m)[0].whole or not queued(m)[order.instrument, other]:
@@ -53,72 +83,135 @@ def crosses(m: int, b: int, slot: int) -> bool:
 
 
 @njit(cache=True)
-def fits(m: int, b: int, price: int, size: int) -> bool:
-    """The instrument's own rules on a limit order, as the venue of book `b` has them."""
+def unfit(m: int, b: int, price: int, size: int) -> int:
+    """What the instrument's own rules, at the venue of book `b`, say against a limit order.
+
+    0 for nothing.
+    """
     rules = instruments(m)[b]
-    if size < max(1, rules.size_min) or (rules.size_max and size > rules.size_max):
-        return False
+    if size < max(1, rules.size_min):
+        return SIZE_TOO_SMALL
+    if rules.size_max and size > rules.size_max:
+        return SIZE_TOO_LARGE
     if price < max(1, rules.price_min) or (rules.price_max and price > rules.price_max):
-        return False
-    return worth(rules.inverse, rules.least_by, rules.least, price, size)
+        return PRICE_OUT_OF_RANGE
+    if not worth(rules.inverse, rules.least_by, rules.least, price, size):
+        return NOTIONAL_TOO_SMALL
+    return ZERO
+
+
+@njit(cache=True)
+def unfit_at_any_price(m: int, b: int, slot: int) -> int:
+    """The same of a market order, whose worth is that at the best price it gets."""
+    order, market = slots(m)[slot], markets(m)[b]
+    rules = instruments(m)[b]
+    if order.size < max(1, rules.size_min):
+        return SIZE_TOO_SMALL
+    if rules.size_max and order.size > rules.size_max:
+        return SIZE_TOO_LARGE
+    if market.has_depth or market.has_quote:
+        best = sweep(m, b, ZERO, slot, ZERO)[1]
+        if best and not worth(rules.inverse, rules.least_by, rules.least, best, order.size):
+            return NOTIONAL_TOO_SMALL
+    return ZERO
+
+
+@njit(cache=True)
+def unwelcome(m: int, b: int, slot: int) -> int:
+    """What book and position say against an order; 0 for nothing."""
+    order = slots(m)[slot]
+    if not usable(m, b):
+        return NO_BOOK
+    if order.reduce_only and order.size - order.filled > reducible(m, slot):
+        return REDUCE_ONLY
+    if order.post_only and crosses(m, b, slot):
+        return POST_ONLY_CROSSED
+    if order.tif == FOK or order.market:
+        lots = sweep(m, b, ZERO, slot, ZERO)[0]
+        if not lots or (order.tif == FOK and lots < order.size):
+            return NO_LIQUIDITY
+    return ZERO
+
+
+@njit(cache=True)
+def refusal(m: int, b: int, slot: int) -> int:
+    """Why an order may not stand; 0 where it may."""
+    order, clock = slots(m)[slot], clocks(m)[0]
+    if clock.open >= clock.open_max or (order.post_only and (order.tif != GTC or order.market)):
+        return NOT_PERMITTED
+    if order.market:
+        reason = unfit_at_any_price(m, b, slot)
+    else:
+        reason = unfit(m, b, order.price, order.size)
+    return reason or unwelcome(m, b, slot)
 
 
 @njit(cache=True)
 def arrive(m: int, b: int, at: int, slot: int) -> None:
     """An order reaches the venue: refused whole, or acked, then filled, resting or canceled."""
-    order, clock = slots(m)[slot], clocks(m)[0]
-    if clock.open >= clock.open_max or not fits(m, b, order.price, order.size):
+    order = slots(m)[slot]
+    reason = refusal(m, b, slot)
+    if reason:
         order.state = CLOSED
-        respond(m, at, REJECT, slot, ZERO, ZERO)
-        return
-    crossing = crosses(m, b, slot)
-    if not usable(m, b) or (order.post_only and crossing):
-        order.state = CLOSED
-        respond(m, at, REJECT, slot, ZERO, ZERO)
+        answer(m, at, REJECT, slot, reason)
         return
     order.state = OPEN
-    clock.open += 1
+    clocks(m)[0].open += 1
     respond(m, at, ACK, slot, ZERO, ZERO)
-    if crossing:
-        sweep(m, b, at, slot)
-        if order.state == CLOSED:
-            return
-        if order.tif == GTC and not crosses(m, b, slot):
-            rest(m, b, slot)
-            return
-        leave(m, slot)
-        respond(m, at, CANCELED, slot, ZERO, ZERO)
-    elif order.tif == GTC:
-        rest(m, b, slot)
-    else:
-        leave(m, slot)
-        respond(m, at, CANCELED, slot, ZERO, ZERO)
+    stand(m, b, at, slot)
 
 
 @njit(cache=True)
-def sweep(m: int, b: int, at: int, slot: int) -> None:
-    """A taker walks what is displayed, less what we took before, up to an order of our own."""
+def stand(m: int, b: int, at: int, slot: int) -> None:
+    """An order that may stand takes what it meets; what is left rests, or ends."""
+    order, blocked = slots(m)[slot], ZERO
+    if crosses(m, b, slot):
+        blocked = sweep(m, b, at, slot, ONE)[2]
+        if order.state == CLOSED:
+            return
+    if blocked:
+        end(m, at, slot, SELF_TRADE)
+    elif order.tif == GTC and not order.market:
+        rest(m, b, slot)
+    else:
+        end(m, at, slot, IOC_REST)
+
+
+@njit(cache=True)
+def sweep(m: int, b: int, at: int, slot: int, taking: int) -> tuple[int, int, int]:
+    """A taker walks what is displayed, less what we took before, up to an order of our own.
+
+    Returns how many lots it gets, their best price, and whether an order of our own stops it. It is
+    filled only where it is `taking`: else nothing changes.
+    """
     order = slots(m)[slot]
-    ins, other = order.instrument, (1 + order.sign) >> 1
-    limit = -order.sign * order.price
+    ins, other, limit = order.instrument, (1 + order.sign) >> 1, limit_of(m, slot)
+    left, lots, best = order.size - order.filled, ZERO, ZERO
+    key, wall, front = touch(m, b, other), NONE, 0.0
     if clocks(m)[0].whole:
-        best = touch(m, b, other)
-        fill(m, b, at, slot, -order.sign * best, order.size - order.filled, ONE)
-        return
-    wall, front = NONE, 0.0
+        if key == NONE or key < limit:
+            return ZERO, ZERO, ZERO
+        if taking:
+            fill(m, b, at, slot, -order.sign * key, left, ONE)
+        return left, -order.sign * key, ZERO
     if queued(m)[ins, other]:
         own = slots(m)[queues(m)[2 * ins + other, 0]]
         wall, front = -order.sign * own.price, own.front
-    key = touch(m, b, other)
-    while key != NONE and key >= limit and key >= wall and order.state != CLOSED:
+    while key != NONE and key >= limit and key >= wall and left:
         price = -order.sign * key
-        got = min(offered(m, b, ins, other, key), order.size - order.filled)
+        got = min(offered(m, b, ins, other, key), left)
         if key == wall:
             got = min(got, int(front))
-        take(m, ins, other, price, fill(m, b, at, slot, price, got, ONE))
+        if got:
+            if taking:
+                take(m, ins, other, price, fill(m, b, at, slot, price, got, ONE))
+            best = best or price
+            left -= got
+            lots += got
         if key == wall:
-            return
+            break
         key = after(m, b, other, key)
+    return lots, best, ONE if left and wall != NONE and wall >= limit else ZERO
 
 
 @njit(cache=True)
@@ -126,23 +219,38 @@ def act(m: int, at: int, books: int) -> None:
     """Commands that have reached the venue by `at` take effect, each at its own time."""
     clock = clocks(m)[0]
     while clock.command_from < clock.command_to:
-        message = commands(m)[clock.command_from % WIRE]
+        k = clock.command_from % WIRE
+        message = commands(m)[k]
         if message.arrival > at:
             return
         clock.command_from += 1
         if message.kind == PLACE:
             arrive(m, slots(m)[message.slot].instrument + books, message.arrival, message.slot)
         elif message.kind == CANCEL:
-            order = slots(m)[message.slot]
-            if order.id == message.id and order.state == OPEN:
-                leave(m, message.slot)
-                respond(m, message.arrival, CANCELED, message.slot, ZERO, ZERO)
+            if known(m, k):
+                end(m, message.arrival, message.slot, REQUESTED)
             else:
-                respond(m, message.arrival, CANCEL_REJECTED, message.slot, ZERO, ZERO)
-                answer = responses(m)[(clock.response_to - 1) % WIRE]
-                answer.id, answer.instrument = message.id, message.instrument
+                unknown(m, k, CANCEL_REJECTED)
         else:
             cancel_all(m, message.arrival, message.slot)
+
+
+@njit(cache=True)
+def known(m: int, k: int) -> bool:
+    """Whether the order that command `k` speaks of is open: its slot may be another's by now."""
+    message = commands(m)[k]
+    order = slots(m)[message.slot]
+    same = order.id == message.id and order.instrument == message.instrument
+    return same and order.state == OPEN
+
+
+@njit(cache=True)
+def unknown(m: int, k: int, kind: int) -> None:
+    """The order that command `k` speaks of is not open."""
+    message = commands(m)[k]
+    answer(m, message.arrival, kind, message.slot, UNKNOWN_ORDER)
+    told = responses(m)[(clocks(m)[0].response_to - 1) % WIRE]
+    told.id, told.instrument = message.id, message.instrument
 
 
 @njit(cache=True)
@@ -157,5 +265,4 @@ def cancel_all(m: int, at: int, ins: int) -> None:
                     oldest = slot
         if oldest < 0:
             return
-        leave(m, oldest)
-        respond(m, at, CANCELED, oldest, ZERO, ZERO)
+        end(m, at, oldest, ALL_CANCELED)

@@ -62,6 +62,7 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
             key = price if side == 0 else -price
             if watched:
                 if rules.taken:
+                    market.hit |= 1
                     list_taken(m, ins, side, price)
                 if side == 0:
                     hit = rules.bid_far <= key <= rules.bid_near or key >= -rules.ask_near

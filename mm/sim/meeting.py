@@ -96,8 +96,8 @@ def cross(m: int, b: int, ins: int, side: int, at: int) -> None:
 @njit(cache=True)
 def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: int) -> None:
     """A print reaches our orders of the side its taker hit, best price first."""
-    sign, left, clock = 1 - 2 * side, float(volume), clocks(m)[0]
-    i, eaten = 0, 0.0
+    sign, left, clock = 1 - 2 * side, 0.0, clocks(m)[0]
+    i, eaten, rest = 0, 0.0, volume
     last = NONE
     while i < queued(m)[ins, side]:
         slot = queues(m)[2 * ins + side, i]
@@ -114,7 +114,7 @@ def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: in
                 i += 1
             continue
         if order.price != last:
-            last, eaten = order.price, 0.0
+            last, eaten, left = order.price, 0.0, float(rest)
         if beyond > 0:
             order.front = 0.0
         others = min(left, max(0.0, order.front - eaten))
@@ -124,6 +124,6 @@ def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: in
         order.traded += float(volume) if beyond == 0 else 0.0
         got = min(int(left), order.size - order.filled)
         left -= got
-        fill(m, b, at, slot, order.price, got, ZERO)
+        rest -= fill(m, b, at, slot, order.price, got, ZERO)
         if order.state != CLOSED:
             i += 1

@@ -8,8 +8,9 @@ the venue's state, else a second one that runs ahead of ours by the feed's delay
 
 from typing import Final
 
-from mm.projections.compiled import njit, numbered
+from mm.projections.compiled import ZERO, njit, numbered
 from mm.projections.ladder import NONE, next_key, shown
+from mm.sim.reasons import VENUE
 from mm.sim.transit import answering
 from mm.sim.world import (
     FILLS,
@@ -30,7 +31,7 @@ from mm.sim.world import (
 ACK, REJECT, FILL, CANCELED, CANCEL_REJECTED = numbered(5)
 PLACE, CANCEL, CANCEL_ALL = numbered(3)
 ELSEWHERE, OPEN, CLOSED = numbered(3)
-GTC, IOC = numbered(2)
+GTC, IOC, FOK = numbered(3)
 UNSEEN: Final = float(1 << 62)
 """The queue at a price deeper than what the feed shows: all that will appear is ahead of us."""
 
@@ -47,8 +48,16 @@ def respond(m: int, at: int, kind: int, slot: int, price: int, size: int) -> int
     message.arrival, message.kind, message.slot = arrival, kind, slot
     message.id, message.instrument = slots(m)[slot].id, slots(m)[slot].instrument
     message.price, message.size = price, size
+    message.reason, message.at = 0, at
     clock.response_to += 1
     return arrival
+
+
+@njit(cache=True)
+def answer(m: int, at: int, kind: int, slot: int, reason: int) -> None:
+    """Send an answer that gives a reason; that an order is canceled says what was filled of it."""
+    respond(m, at, kind, slot, ZERO, slots(m)[slot].filled if kind == CANCELED else ZERO)
+    responses(m)[(clocks(m)[0].response_to - 1) % WIRE].reason = reason
 
 
 @njit(cache=True)
@@ -135,7 +144,8 @@ def rest(m: int, b: int, slot: int) -> None:
     queue, count = queues(m)[2 * ins + side], queued(m)[ins, side]
     assert count < QUEUE_MAX, "too many orders rest on one side"
     sign = order.sign
-    front = ahead(m, b, side, order.price)
+    shown_here = displayed(m, b, side, order.price)
+    front = float(shown_here) if clocks(m)[0].whole else ahead(m, b, side, order.price)
     at = count
     while at > 0 and sign * slots(m)[queue[at - 1]].price < sign * order.price:
         queue[at] = queue[at - 1]
@@ -146,13 +156,13 @@ def rest(m: int, b: int, slot: int) -> None:
     queued(m)[ins, side] = count + 1
     order.front, order.traded = front, 0.0
     orders(m)[order.id - 1].front = front
-    order.shown = displayed(m, b, side, order.price)
+    order.shown = shown_here
     note_range(m, ins, side)
 
 
 @njit(cache=True)
-def leave(m: int, slot: int) -> None:
-    """Take an order out of its queue, if it rests at all; the venue is done with it."""
+def unqueue(m: int, slot: int) -> None:
+    """Take an order out of its queue, if it rests at all."""
     order = slots(m)[slot]
     ins, side = order.instrument, (1 - order.sign) >> 1
     queue, count = queues(m)[2 * ins + side], queued(m)[ins, side]
@@ -166,28 +176,56 @@ def leave(m: int, slot: int) -> None:
             queue[at] = queue[at + 1]
         queued(m)[ins, side] = count - 1
         note_range(m, ins, side)
-    order.state = CLOSED
+
+
+@njit(cache=True)
+def leave(m: int, slot: int) -> None:
+    """The venue is done with an order."""
+    unqueue(m, slot)
+    slots(m)[slot].state = CLOSED
     clocks(m)[0].open -= 1
 
 
 @njit(cache=True)
+def end(m: int, at: int, slot: int, reason: int) -> None:
+    """Cancel what is left of an order, and tell why."""
+    leave(m, slot)
+    answer(m, at, CANCELED, slot, reason)
+
+
+@njit(cache=True)
+def reducible(m: int, slot: int) -> int:
+    """How many lots an order of this side can take off the position."""
+    order = slots(m)[slot]
+    return max(0, -order.sign * instruments(m)[order.instrument].held)
+
+
+@njit(cache=True)
 def fill(m: int, b: int, at: int, slot: int, price: int, size: int, taker: int) -> int:
-    """Fill up to `size` lots of an order, book and tell it; returns how many there were."""
+    """Fill up to `size` lots of an order, book and tell it; returns how many there were.
+
+    A reduce-only order never opens anything: it ends where there is nothing left to reduce.
+    """
     order, clock = slots(m)[slot], clocks(m)[0]
-    if size <= 0:
-        return 0
-    assert size <= order.size - order.filled, "an order was overfilled"
-    order.filled += size
-    assert clock.fills < count_of(m, FILLS), "no room for what the market did in one step"
-    market = markets(m)[b]
-    entry = fills(m)[clock.fills]
-    entry.order, entry.at, entry.price, entry.size = order.id, at, price, size
-    entry.mid2 = market.bid + market.ask if market.bid_size and market.ask_size else 0
-    entry.instrument, entry.desk, entry.side = order.instrument, order.desk, order.sign
-    entry.taker = taker
-    instruments(m)[order.instrument].held += order.sign * size
-    entry.heard = respond(m, at, FILL, slot, price, size)
-    clock.fills += 1
-    if order.filled == order.size:
-        leave(m, slot)
-    return size
+    if order.reduce_only:
+        size = min(size, reducible(m, slot))
+    if size > 0:
+        assert size <= order.size - order.filled, "an order was overfilled"
+        order.filled += size
+        assert clock.fills < count_of(m, FILLS), "no room for what the market did in one step"
+        market = markets(m)[b]
+        entry = fills(m)[clock.fills]
+        entry.order, entry.at, entry.price, entry.size = order.id, at, price, size
+        entry.mid2 = market.bid + market.ask if market.bid_size and market.ask_size else 0
+        entry.instrument, entry.desk, entry.side = order.instrument, order.desk, order.sign
+        entry.taker = taker
+        instruments(m)[order.instrument].held += order.sign * size
+        entry.heard = respond(m, at, FILL, slot, price, size)
+        responses(m)[(clock.response_to - 1) % WIRE].reason = taker
+        clock.fills += 1
+        if order.filled == order.size:
+            leave(m, slot)
+            return size
+    if order.reduce_only and not reducible(m, slot):
+        end(m, at, slot, VENUE)
+    return max(0, size)

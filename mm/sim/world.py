@@ -141,7 +141,9 @@ SLOT: Final = np.dtype(
         ("heard", "<i8"),  # Lots filled, as far as we have heard.
         ("status", "<i8"),
         ("tif", "<i8"),
+        ("market", "<i8"),  # At any price.
         ("post_only", "<i8"),
+        ("reduce_only", "<i8"),
         ("state", "<i8"),
         ("filled", "<i8"),
         ("front", "<f8"),
@@ -159,7 +161,9 @@ MESSAGE: Final = np.dtype(
         ("id", "<i8"),
         ("instrument", "<i8"),
         ("price", "<i8"),
-        ("size", "<i8"),
+        ("size", "<i8"),  # Of a canceled order: what was filled of it.
+        ("reason", "<i8"),  # See `reasons`; of a fill, 1 where it took.
+        ("at", "<i8"),  # When the venue said so.
     ]
 )
 LATENCY: Final = np.dtype(

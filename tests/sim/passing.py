@@ -158,21 +158,16 @@ def plainly(world: World, *, watched: bool = False) -> Told:
         def messages() -> Iterable[Message]:
             for number, message in enumerate(world.messages):
                 if watched and number:
-                    queues.append(_queues(gateway, world.instruments, log.numbers))
+                    queues.append(resting(gateway._venue, world.instruments, log.numbers))
                 yield message
             if watched:
-                queues.append(_queues(gateway, world.instruments, log.numbers))
+                queues.append(resting(gateway._venue, world.instruments, log.numbers))
 
         for sealed in Backtest(gateway).turns(facts, messages(), Nanos(0)):
             log.add(sealed.turn)
     ids = [defined.instrument for defined in world.instruments]
-    venue: Any = gateway._venue
-    books = [
-        Book(_sorted(book.bids.levels, -1), _sorted(book.asks.levels, 1))
-        for book in (pit_of(venue, number).book for number in ids)
-    ]
     nets = [int(gateway._venue._account.net(number)) for number in ids]
-    return log.told(ids, refusals, nets, books, queues)
+    return log.told(ids, refusals, nets, shown(gateway._venue, world.instruments), queues)
 
 
 class _Log:
@@ -256,8 +251,17 @@ def _sorted(levels: dict[int, int], sign: int) -> Levels:
     return sorted(levels.items(), key=lambda level: sign * level[0])
 
 
-def _queues(gateway: Any, instruments: Any, numbers: dict[OrderId, int]) -> list[list[Standing]]:
-    pits = [pit_of(gateway._venue, each.instrument) for each in instruments]
+def shown(venue: Any, instruments: Iterable[InstrumentDefined]) -> list[Book]:
+    """The depth of each instrument at the plain venue."""
+    books = [pit_of(venue, defined.instrument).book for defined in instruments]
+    return [Book(_sorted(book.bids.levels, -1), _sorted(book.asks.levels, 1)) for book in books]
+
+
+def resting(
+    venue: Any, instruments: Iterable[InstrumentDefined], numbers: dict[OrderId, int]
+) -> list[list[Standing]]:
+    """How every resting order stands at the plain venue: bids, then asks of each instrument."""
+    pits = [pit_of(venue, defined.instrument) for defined in instruments]
     return [
         [
             Standing(numbers[order.order_id], order.filled, min(float(order.front), UNSEEN))
@@ -319,7 +323,7 @@ def compiled(world: World, *, watched: bool = False, python: bool = False) -> To
         start = 0
         for end in ends.tolist():
             run.feed(rows[start:end])
-            queues.append(_slots(memory))
+            queues.append(standing(memory))
             start = end
     else:
         run.feed(rows)
@@ -397,9 +401,8 @@ def told_by(memory: Memory, names: Sequence[str], queues: Any = ()) -> Told:
         for fill in records(memory.fills[: clock["fills"]])
     ]
     cancels, refused, turns = (int(clock[name]) for name in ("cancels", "refused", "turns"))
-    books = [Book(levels(memory, book, 0), levels(memory, book, 1)) for book in _venue(memory)]
     nets = memory.instruments["held"].tolist()
-    return Told(orders, fills, cancels, refused, turns, nets, books, list(queues))
+    return Told(orders, fills, cancels, refused, turns, nets, books_of(memory), list(queues))
 
 
 def records(array: Any) -> Iterable[dict[str, Any]]:
@@ -409,9 +412,13 @@ def records(array: Any) -> Iterable[dict[str, Any]]:
         yield dict(zip(array.dtype.names, values, strict=True))
 
 
-def _venue(memory: Memory) -> range:
-    """The books that are matched against: the last ones."""
-    return range(len(memory.markets) - len(memory.instruments), len(memory.markets))
+def books_of(memory: Memory) -> list[Book]:
+    """The depth of the books that are matched against: the last ones."""
+    first = len(memory.markets) - len(memory.instruments)
+    return [
+        Book(levels(memory, book, 0), levels(memory, book, 1))
+        for book in range(first, len(memory.markets))
+    ]
 
 
 def levels(memory: Memory, book: int, side: int) -> Levels:
@@ -431,7 +438,8 @@ def _used(ladder: Any, book: int, side: int) -> list[int]:
     return cells
 
 
-def _slots(memory: Memory) -> list[list[Standing]]:
+def standing(memory: Memory) -> list[list[Standing]]:
+    """How every resting order stands at the compiled venue: as `resting`."""
     slots = memory.slots
     return [
         [
