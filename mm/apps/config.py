@@ -39,6 +39,7 @@ from mm.sim.settings import (
     Measured,
     PaperSettings,
     Sampled,
+    Tier,
 )
 from mm.sim.synthetic import SyntheticSettings
 
@@ -124,7 +125,8 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The simulated venue: latency by name (`none`, `fast` 1 ms, `seeds` 50 to 200 ms) or given.
 
     A given latency is uniform from its first to its second duration; a sample is drawn from, and
-    `measured` round trips (sent, arrived, heard, in nanoseconds) are interpolated in time.
+    `measured` round trips (sent, arrived, heard, in nanoseconds) are interpolated in time. A tier
+    is the volume from which on it holds, its maker fee and its taker fee.
     """
 
     wallet: str = "main"
@@ -143,6 +145,8 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     arrivals: ArrivalsConfig = ArrivalsConfig()
     open_orders_max: int = 200
     balances: dict[str, Decimal] | None = None
+    tiers: tuple[tuple[Decimal, Decimal, Decimal], ...] = ()
+    volume: Decimal = Decimal(0)
 
     @property
     def settings(self) -> PaperSettings:
@@ -161,6 +165,8 @@ class PaperConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             arrivals=self.arrivals.settings,
             open_orders_max=self.open_orders_max,
             balances=self.balances,
+            tiers=tuple(Tier(*each) for each in self.tiers),
+            volume=self.volume,
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from mm import __version__
 from mm.analytics.run import Columns, Payment, Run, RunInfo, fees_in_words
+from mm.analytics.tiers import tiered
 from mm.apps import snapshots
 from mm.apps.backtest import STOP_PATIENCE
 from mm.apps.config import Config
@@ -117,7 +118,7 @@ def played(
     revisions.number()
     counts = memory.clock[0]
     fills = memory.fills[: counts["fills"]].copy()
-    return Run(
+    run_played = Run(
         info=RunInfo(
             name=" + ".join(recording.name for recording in recordings),
             recording=named(recordings),
@@ -144,6 +145,7 @@ def played(
             _ends(memory),
         ),
     )
+    return tiered(run_played, paper.tiers, paper.volume)
 
 
 def _ends(memory: Memory) -> list[tuple[int, int, int, int]]:

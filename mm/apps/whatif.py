@@ -15,6 +15,7 @@ import msgspec
 
 from mm.analytics.logged import LoggedRun
 from mm.analytics.run import Run
+from mm.analytics.tiers import tiered
 from mm.analytics.trust import Trust, trust
 from mm.apps.changes import Change, changed, recorded, touches_latency
 from mm.apps.config import Config
@@ -105,9 +106,10 @@ def whatif(
         replay = Replay(heard, path, rows, latency)
         unchanged = replay.run(config, UNCHANGED)
         other_run = replay.run(other, "changed") if changes else None
-    agreed = trust(heard.real, unchanged)
+    real = tiered(heard.real, config.paper.settings.tiers, config.paper.settings.volume)
+    agreed = trust(real, unchanged)
     notes = (*heard.notes, *_slower(heard, config, latency))
-    return WhatIf(heard.real, unchanged, agreed, notes, changes, other_run)
+    return WhatIf(real, unchanged, agreed, notes, changes, other_run)
 
 
 class Replay:

@@ -15,7 +15,8 @@ from mm.events.account import BalanceReported, FundingPaid, PositionReported
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.orders import OrderFilled
 from mm.events.units import InstrumentId, Lots, Nanos, Side
-from mm.sim.fees import EXACT, notional, quantity
+from mm.sim.fees import EXACT, Tiers, notional, quantity
+from mm.sim.settings import Tier
 
 ZERO: Final = Decimal(0)
 COST_STEP: Final = Decimal("1e-18")
@@ -33,8 +34,14 @@ class Holding(msgspec.Struct):
 class Account:
     """One wallet at the venue; without opening balances its money is unlimited."""
 
-    def __init__(self, balances: dict[str, Decimal] | None) -> None:
-        """Open with these totals."""
+    def __init__(
+        self,
+        balances: dict[str, Decimal] | None,
+        tiers: Sequence[Tier] = (),
+        volume: Decimal = ZERO,
+    ) -> None:
+        """Open with these totals, and fees by volume of which so much was traded before."""
+        self._tiers = Tiers(tiers, volume) if tiers else None
         self.limited = balances is not None
         self._totals: dict[str, Decimal] = dict(balances or {})
         self._holdings: dict[InstrumentId, Holding] = {}
@@ -53,6 +60,11 @@ class Account:
     def reducible(self, instrument: InstrumentId, side: Side) -> Lots:
         """How many lots an order of this side can take off the position."""
         return Lots(max(0, -int(side) * self.net(instrument)))
+
+    def terms(self, instrument: InstrumentDefined) -> InstrumentDefined:
+        """An instrument with the fees that the next fill pays."""
+        tiers = self._tiers
+        return instrument if tiers is None else tiers.terms(instrument, tiers.place(instrument))
 
     def define(self, instrument: InstrumentDefined) -> None:
         """Learn what an instrument is; a position restored before is now given its cost."""
@@ -78,6 +90,8 @@ class Account:
         else:
             self._add(instrument.settle, self._realise(fill, instrument, value))
         self._add(fill.fee_asset, fill.fee.copy_negate())
+        if self._tiers is not None:
+            self._tiers.add(instrument, fill.price, fill.size)
 
     def fund(self, payment: FundingPaid) -> None:
         """Book a funding payment."""

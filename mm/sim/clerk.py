@@ -95,7 +95,8 @@ class Clerk:
         assert size <= order.leaves, f"overfilled: {order}"
         order.filled = Lots(order.filled + size)
         order.fills += 1
-        paid, asset = fee(self.instrument, order.side, price, size, liquidity)
+        terms = self._account.terms(self.instrument)
+        paid, asset = fee(terms, order.side, price, size, liquidity)
         fact = OrderFilled(
             order_id=order.order_id,
             instrument=self.id,

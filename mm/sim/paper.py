@@ -62,7 +62,7 @@ class PaperVenue:
         validate(settings)
         self._settings = settings
         self._make = make
-        self._account = Account(settings.balances)
+        self._account = Account(settings.balances, settings.tiers, settings.volume)
         self._trading: dict[InstrumentId, Trading] = {}
         self._chances: list[Chances] = []
         self._closed = Closed(settings.closed_kept_max)

@@ -81,6 +81,14 @@ PRESETS: Final = {"none": NONE, "fast": FAST, "seeds": SEEDS}
 """Latencies by name: none at all, 1 ms, and the 50 to 200 ms of a far venue."""
 
 
+class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fees once so much was traded in quote currency; fractions of notional, negative: a rebate."""
+
+    volume: Decimal
+    maker: Decimal
+    taker: Decimal
+
+
 class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One paper account; without `balances` its money is unlimited and only counted.
 
@@ -90,6 +98,7 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `queue_power` the exponent of those that have one, `matching` how resting orders fill. With
     `market` "venue" the caller plays public events at the venue's own time, ahead of what we hear,
     and they act before commands of the very same time. `arrivals` is for matching "poisson".
+    `tiers` take the place of the instruments' fees, by what was traded; `volume` before the start.
     """
 
     wallet: str = "main"
@@ -98,6 +107,8 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     open_orders_max: int = 200
     closed_kept_max: int = 10_000
     balances: dict[str, Decimal] | None = None
+    tiers: tuple[Tier, ...] = ()
+    volume: Decimal = Decimal(0)
     queue: str = "risk-averse"
     queue_power: float = 3.0
     matching: str = "shared"
@@ -123,6 +134,7 @@ def validate(settings: PaperSettings) -> None:
     _choice("matching", settings.matching, MATCHINGS)
     _choice("market", settings.market, MARKETS)
     _check_arrivals(settings.arrivals)
+    _check_tiers(settings)
     for asset, amount in (settings.balances or {}).items():
         if not amount.is_finite() or amount < 0:
             _refuse(f"a balance of {amount} {asset} cannot be", f"balances.{asset}")
@@ -149,6 +161,19 @@ def _check_trips(measured: Measured) -> None:
         latest_sent, latest_arrived = sent, max(latest_arrived, arrived)
     if not latest_arrived:
         _refuse("none of the round trips reached the venue", "measured")
+
+
+def _check_tiers(settings: PaperSettings) -> None:
+    """Tiers follow one another, and fees are fractions."""
+    if not (settings.volume.is_finite() and settings.volume >= 0):
+        _refuse(f"a volume of {settings.volume} cannot have been traded", "volume")
+    before = Decimal(-1)
+    for number, tier in enumerate(settings.tiers):
+        if not (tier.volume.is_finite() and tier.volume > before and tier.volume >= 0):
+            _refuse(f"tier {number} from {tier.volume} is not above the one before it", "tiers")
+        if not all(each.is_finite() and abs(each) < 1 for each in (tier.maker, tier.taker)):
+            _refuse(f"tier {number} has fees {tier.maker}, {tier.taker}: no fractions", "tiers")
+        before = tier.volume
 
 
 def _check_arrivals(arrivals: Arrivals) -> None:
