@@ -58,7 +58,7 @@ IMPURE_IMPORTS: Final = frozenset(
 IMPURE_CALLS: Final = frozenset({"open", "print", "input", "hash"})
 CLOCK_READS: Final = frozenset({"now", "utcnow", "today"})
 # Law 1: the turn is still logged, and trading halts. The pass names the strategy, and ends.
-CATCHES_ALL: Final = {"mm.engine.core", "mm.sim.asking"}
+CATCHES_ALL: Final = {"mm.apps.own", "mm.engine.core", "mm.engine.own", "mm.sim.asking"}
 CATCH_ALL: Final = frozenset({"Exception", "BaseException"})
 UNFINISHED: Final = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
 VAGUE_NAMES: Final = re.compile(r"^(?:utils?|helpers?|commons?|managers?)$")

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mm.apps.overrides import AND
-from mm.engine.settings import validate
+from mm.engine.settings import PythonSettings, validate
 from mm.errors import ConfigError
 from mm.events.units import INT64_MAX, MILLIS, SECONDS
 from mm.sim.settings import PRESETS
@@ -89,6 +89,8 @@ def _check_wallets(config: Config) -> None:
 def _check_sizes(config: Config) -> None:
     """Refuse a maker that could never trade: risk would refuse every order of it."""
     for name, strategy in config.strategies.items():
+        if isinstance(strategy, PythonSettings):
+            continue  # What it asks for is its own affair; risk refuses what is too large.
         most = config.limits[strategy.instrument].order_size_max
         limit = f'limits."{strategy.instrument}".order_size_max'
         if strategy.order_size > most:

@@ -19,6 +19,7 @@ import yaml
 from mm.apps import checking
 from mm.apps.checking import SPEED_MAX, check
 from mm.apps.overrides import overridden, source
+from mm.apps.own import loaded
 from mm.apps.typed import typed
 from mm.engine.settings import (
     Duration,
@@ -269,7 +270,8 @@ def build(
 ) -> Config:
     """Plain values, then the environment, then the command line: typed and checked.
 
-    The plain values stay as they are; raises `ConfigError`.
+    The plain values stay as they are; raises `ConfigError`. Where `where` is a file, strategies of
+    one's own are looked for beside it.
     """
     values, variables = overridden(plain, environment, Config)
     for dotted, value in overrides.items():
@@ -279,6 +281,8 @@ def build(
     try:
         config: Config = typed(values, Config)
         check(config)
+        beside = Path(where).resolve().parent if Path(where).is_file() else None
+        config = msgspec.structs.replace(config, strategies=loaded(config.strategies, beside))
     except ConfigError as error:
         where = source(error.where, where, variables)
         raise ConfigError(error.what, where=where, remedy=error.remedy) from error

@@ -26,12 +26,13 @@ from mm.log.row_cache import merged_in, rows_of
 from mm.log.row_file import RowFile
 from mm.log.row_merge import MergedRows, RowSource
 from mm.log.row_tables import Header
+from mm.sim.asking import Asker
 from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.results import closed
 from mm.sim.revisions import Revisions
 from mm.sim.settings import Delay, Latency, PaperSettings
 from mm.sim.settlements import Settlements, paid
-from mm.sim.setup import begin, hold, memory_of, unplayable
+from mm.sim.setup import begin, employed, hold, memory_of, unplayable
 from mm.sim.stepped import Step, Stepped
 
 POINT_EVERY: Final = Nanos(SECONDS)
@@ -108,8 +109,10 @@ def played(
     memory.clock["gathers"] = gathers
     hold(memory, [held.get(name, 0) for name in desks])
     begin(memory, header.first, POINT_EVERY)
-    revisions = Revisions(memory, config.engine, instruments, rows.tables.revisions)
-    run, funding = CompiledRun(memory, revise=revisions.take), Settlements(rows.tables)
+    asker = _asker(memory, config, instruments)
+    revisions = Revisions(memory, config.engine, instruments, rows.tables.revisions, asker)
+    run = CompiledRun(memory, asker.answer, revise=revisions.take)
+    funding = Settlements(rows.tables)
     fed = run if measured is None else Stepped(run, measured)
     for block in rows.blocks():
         fed.feed(block)
@@ -139,13 +142,21 @@ def played(
         ),
         orders=memory.orders[: counts["orders"]].copy(),
         fills=fills,
-        points=closed(
-            memory.points[: counts["points"]],
-            max([header.last, *fills["heard"][-1:].tolist()]),
-            _ends(memory),
-        ),
+        points=_points(memory, header.last, fills),
     )
     return tiered(run_played, paper.tiers, paper.volume)
+
+
+def _asker(memory: Memory, config: Config, instruments: tuple[InstrumentDefined, ...]) -> Asker:
+    """Who asks the strategies that are Python objects."""
+    asked = [(name, strategy) for _, name, strategy in employed(config.engine, instruments)]
+    return Asker(memory, instruments, asked)
+
+
+def _points(memory: Memory, last: Nanos, fills: Columns) -> Columns:
+    """The samples on the grid, and one of the end."""
+    sampled = memory.points[: memory.clock[0]["points"]]
+    return closed(sampled, max([last, *fills["heard"][-1:].tolist()]), _ends(memory))
 
 
 def _ends(memory: Memory) -> list[tuple[int, int, int, int]]:

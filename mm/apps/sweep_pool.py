@@ -132,7 +132,8 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             start_new_session=True,
-            env=SINGLE | os.environ,
+            # A worker finds the modules that we do: strategies of one's own are among them.
+            env=SINGLE | os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         assert self._process.stdin is not None, "asked for"
         assert self._process.stdout is not None, "asked for"

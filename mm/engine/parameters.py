@@ -11,7 +11,7 @@ import msgspec
 from mm.engine.settings import EngineSettings, decode_hook, encode_hook, validate
 from mm.errors import ConfigError
 
-FIXED: Final = ("kind", "instrument", "wallet")
+FIXED: Final = ("kind", "instrument", "wallet", "class", "parameters", "fingerprint")
 """Fields that make another desk of it: they change with the session, not within it."""
 _REMEDY: Final = "correct the value"
 

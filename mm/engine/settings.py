@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from mm.engine.limits import Limits
+from mm.engine.own import own
 from mm.errors import ConfigError, OffLot
 from mm.events.instrument import InstrumentDefined
 from mm.events.units import EXACT, MICROS, MILLIS, SECONDS, Lots, Nanos, to_lots
@@ -155,7 +156,25 @@ class PeggedSettings(
     amend: bool = False
 
 
-StrategySettings = SymmetricSettings | PeggedSettings
+class PythonSettings(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="python",
+):
+    """A strategy of one's own, `module:Class`; `fingerprint` is its source's, see `mm.apps.own`."""
+
+    instrument: str
+    class_: str = msgspec.field(name="class")
+    parameters: dict[str, bool | int | float | str] = {}
+    fingerprint: str = ""
+    wallet: str = "main"
+    amend: bool = False
+
+
+StrategySettings = SymmetricSettings | PeggedSettings | PythonSettings
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,6 +210,8 @@ def lots(field: str, size: Decimal, instrument: InstrumentDefined) -> Lots:
 def strategy_of(name: str, settings: StrategySettings, instrument: InstrumentDefined) -> Strategy:
     """The strategy in the instrument's own units."""
     where = f"strategies.{name}"
+    if isinstance(settings, PythonSettings):
+        return own(where, settings.class_, settings.parameters)
     if isinstance(settings, PeggedSettings):
         return Pegged(
             order_size=lots(f"{where}.order_size", settings.order_size, instrument),
@@ -238,7 +259,7 @@ def validate(settings: EngineSettings) -> None:
         _named(f"{where}.wallet", strategy.wallet)
         _bounded(where, strategy, MOST_POSITIVE, above=True)
         _bounded(where, strategy, MOST, above=False)
-        if 0 < strategy.refresh.nanos < REFRESH_MIN:
+        if not isinstance(strategy, PythonSettings) and 0 < strategy.refresh.nanos < REFRESH_MIN:
             raise _outside(f"{where}.refresh", strategy.refresh, "0s, or at least 1ms")
         if strategy.instrument not in settings.limits:
             raise ConfigError(

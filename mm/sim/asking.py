@@ -14,7 +14,7 @@ from mm.engine.fault import described, located
 from mm.errors import TradingStopped
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import NoQuoteReason
-from mm.events.units import Nanos
+from mm.events.units import Lots, Nanos
 from mm.projections.ladder import levels
 from mm.projections.position import Position, moved
 from mm.sim.compiled_run import Memory
@@ -133,7 +133,7 @@ class Asked:
         self.strategy = strategy
         self.memory: Any = strategy.initial()
         self.last: Wanted | None = None
-        self.position = Position()
+        self.position = Position(net=Lots(int(memory.desks["net"][place])))
         self.words = memory.desks[place : place + 1].view(np.int64).data
 
 
@@ -190,6 +190,12 @@ class Asker:
         self._instruments[place] = instrument
 
     def _want(self, asked: Asked, place: int, wanted: Wanted) -> None:
+        if not isinstance(wanted, Wanted):
+            raise TradingStopped(
+                f"strategy {asked.name} wants {type(wanted).__name__}, not Wanted",
+                where=self._moment(),
+                remedy="return what is wanted and the next memory from `decide`",
+            )
         words = asked.words
         words[_BIDS] = self._side(4 * place, wanted.bids, asked)
         words[_ASKS] = self._side(4 * place + 1, wanted.asks, asked)

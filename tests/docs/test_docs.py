@@ -107,10 +107,12 @@ def default_of(field: msgspec.structs.FieldInfo) -> str:
     """The default as one would write it in the file."""
     if field.required:
         return "required"
-    plain = msgspec.to_builtins(field.default, enc_hook=encode_hook)
+    made = field.default is msgspec.NODEFAULT
+    default = field.default_factory() if made else field.default
+    plain = msgspec.to_builtins(default, enc_hook=encode_hook)
     if isinstance(plain, bool):
         return f"`{str(plain).lower()}`"
-    return "none" if plain is None else f"`{plain}`"
+    return "none" if plain in (None, "", {}) else f"`{plain}`"
 
 
 def span_of(struct: str, field: str) -> str:

@@ -19,10 +19,13 @@ from mm.apps.cli.live import refuse_halted, run, warm_kernels
 from mm.apps.cli.output import emit_json, out, progress, table
 from mm.apps.cli.whatif import attach
 from mm.apps.logs import turns
+from mm.apps.own import loaded
 from mm.apps.played import named
 from mm.apps.sessions import find
+from mm.engine.parameters import settings_in
 from mm.engine.verify import Verification, Verifier
 from mm.errors import ConfigError, ReplayDiverged, SessionError
+from mm.events.session import SessionStarted
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 FEED: Final = re.compile("MM_FEED(__|$)", re.IGNORECASE)
@@ -79,6 +82,9 @@ async def verified(path: Path) -> Verified:
     with progress("verifying", None) as advance:
         async with contextlib.aclosing(turns(path)) as stream:
             async for sealed in stream:
+                for fact in sealed.turn.facts if sealed.turn.previous_orders else ():
+                    if isinstance(fact, SessionStarted):
+                        loaded(settings_in(fact.config).strategies)
                 if not verifier.take(sealed):
                     break
                 advance(sealed.turn.size)
