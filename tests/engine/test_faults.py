@@ -28,11 +28,13 @@ from tests.build import (
     BTC,
     BUY,
     acked,
+    delta,
     filled,
     instrument,
     printed,
     quote,
     reconciled,
+    snapshot,
     started,
 )
 from tests.engine.session import Broken, Draw, Session, draws, employ, plain, play
@@ -100,6 +102,22 @@ def test_a_fault_halts_until_a_person_re_arms() -> None:
     assert (told.bid, told.detail) == (NoQuoteReason.HALTED, "engine faulted")
     session.hears(REARM)
     assert session.prices() == [9_999, 10_021]
+
+
+def test_depth_that_no_book_can_hold_halts() -> None:
+    """A price of more than 64 bits: the book is lost, and a restart finds all as it was."""
+    session = Session().quotes().answers()
+    assert session.live()
+    session.hears(snapshot((9_999, 5), (10_001, 5)), delta((1 << 63, 1), ()), quote(9_998, 10_002))
+    (fault,) = session.decided(EngineFaulted)
+    assert "BadInput: a level of a book has a price" in fault.error
+    assert "where: the depth of instrument 0" in fault.error
+    assert session.decided(CancelAll)
+    assert session.decided(TradingHalted)
+    assert not session.engine.state.books.of(BTC).usable
+    assert folded(session.turns).state.digests() == session.engine.state.digests()
+    seen = verify(session.turns)
+    assert (seen.difference, seen.digest) == (None, session.engine.digest())
 
 
 def test_our_own_words_are_told() -> None:
