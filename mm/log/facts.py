@@ -107,14 +107,14 @@ def judge(facts: Rows, carried: int, books: Rows, rulings: Rows) -> None:
                     ruling.kind = LOST
                     _lose(book)
                 else:
-                    ruling.rows = 2 + levels
+                    ruling.rows = 1 + max(1, levels)
                     book.has_depth = 1
                     ruling.leads = _settle(book, fact.sequence)
                     book.last, book.count = NOTHING, 0
         elif fact.kind == SETTLED:
             book.last, book.count = NOTHING, 0
             if book.has_depth:
-                ruling.rows = 1 + fact.b - fact.a + fact.d - fact.c
+                ruling.rows = max(1, fact.b - fact.a + fact.d - fact.c)
                 ruling.leads = _settle(book, fact.sequence)
             else:
                 ruling.kind = NOTE
@@ -166,15 +166,16 @@ def emit(
         end = place + ruling.rows - 1
         kind = ruling.kind
         if kind == CLEAR:
-            stop, at = end, i
+            stop, at = end + 1, i
             while at != NOTHING:
                 stop = _put_levels(out, stop, facts[at], fact, prices, sizes)
                 at = rulings[at].link
             _put(out[place], fact, CLEAR, 0, 0)
-            _put(out[end], fact, SETTLED, 0, 0)
+            if stop > end:
+                _put(out[end], fact, SETTLED, 0, 0)
         elif kind == SETTLED:
-            _put_levels(out, end, fact, fact, prices, sizes)
-            _put(out[end], fact, SETTLED, 0, 0)
+            if _put_levels(out, end + 1, fact, fact, prices, sizes) > end:
+                _put(out[end], fact, SETTLED, 0, 0)
         elif kind == QUOTE_BID:
             _put(out[place], fact, QUOTE_BID, fact.a, fact.b)
             _put(out[end], fact, QUOTE_ASK, fact.c, fact.d)

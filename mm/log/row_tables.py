@@ -17,7 +17,12 @@ from mm.errors import DecodeError, LogDamaged, NewerVersion
 from mm.events.instrument import InstrumentDefined
 from mm.events.units import Nanos
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""Raised whenever a row comes to mean another thing, so that older files are made anew.
+
+2: depth events end with their last level; notes tell of older quotes; revisions bear the
+venue's time of the row before.
+"""
 HEADER: Final = b"mm.rows"
 CHECKSUM: Final = b"mm.sha256"
 REMEDY: Final = "remove the file: rows are made anew from their recording"

@@ -34,7 +34,7 @@ class Kind(IntEnum):
     CLEAR = 7
     """A whole snapshot begins: every level is forgotten."""
     SETTLED = 8
-    """A depth event ends: the touch is the depth's best, unless the quote leads."""
+    """A depth event without a level ends; one with levels ends with the last of them."""
     LOST = 9
     """Something is missing: the book is unusable."""
     DOWN = 10
@@ -55,6 +55,7 @@ class Flag(IntFlag):
     """What a row ends."""
 
     EVENT = 1
+    """Where it ends a depth event, the touch is the depth's best, unless the quote leads."""
     TURN = 2
     QUOTE_LEADS = 4
     FULL = 8

@@ -7,6 +7,7 @@ from mm.log.rows import Flag, Kind, Rows
 from mm.projections.book import Book
 
 ALL: Final = 1 << 30
+DEPTH: Final = (Kind.BID, Kind.ASK, Kind.SETTLED)
 Side = list[tuple[int, int]]
 Top = tuple[tuple[int, ...], bool]
 
@@ -28,10 +29,6 @@ class PlainBook:
                 self.sides = ({}, {})
             case (Kind.BID | Kind.ASK) as kind:
                 self.sides[kind - Kind.BID][price] = size
-            case Kind.SETTLED:
-                self.usable = True
-                if not row["flags"] & Flag.QUOTE_LEADS:
-                    self.touch = [*self.best(0), *self.best(1)]
             case Kind.QUOTE_BID:
                 self.usable = True
                 self.touch[:2] = price, size
@@ -41,6 +38,11 @@ class PlainBook:
                 self.lost, self.usable = True, False
             case Kind.RESYNCED:
                 self.lost = False
+
+        if row["kind"] in DEPTH and row["flags"] & Flag.EVENT:
+            self.usable = True
+            if not row["flags"] & Flag.QUOTE_LEADS:
+                self.touch = [*self.best(0), *self.best(1)]
 
     def best(self, side: int) -> tuple[int, int]:
         """The best level, zeros without one."""

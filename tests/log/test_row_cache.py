@@ -71,10 +71,22 @@ def test_rows_follow_the_archive(archive: Path) -> None:
     second.path.write_bytes(second.path.read_bytes()[:-20])
     assert rows_of(archive).digest == second.digest
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(row_tables, "VERSION", 2)
-        with pytest.raises(DecodeError, match="old format 1"):
+        patch.setattr(row_tables, "VERSION", 3)
+        with pytest.raises(DecodeError, match="old format 2"):
             RowFile.open(second.path)
         assert rows_of(archive).header.rows == 8
+
+
+def test_rows_of_an_older_format_are_not_misread(archive: Path) -> None:
+    """A file that an older version left is made anew, with what its rows mean today."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_tables, "VERSION", 1)
+        old = rows_of(archive)
+        assert old.header.version == 1
+        inode = old.path.stat().st_ino
+    made = rows_of(archive)
+    assert (made.header.version, made.path) == (row_tables.VERSION, old.path)
+    assert made.path.stat().st_ino != inode
 
 
 def test_a_desk_has_its_archive_in_a_directory_of_its_own(tmp_path: Path) -> None:

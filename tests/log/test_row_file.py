@@ -219,7 +219,7 @@ def test_rows_of_a_later_version_are_refused(tmp_path: Path, monkeypatch: Any) -
     """A file of a format that this version does not know is not guessed at."""
     write_rows(tmp_path / "market.arrow", tables(), [])
     monkeypatch.setattr(row_tables, "VERSION", 0)
-    with pytest.raises(NewerVersion, match="format 1"):
+    with pytest.raises(NewerVersion, match="format 2"):
         RowFile.open(tmp_path / "market.arrow")
 
 
