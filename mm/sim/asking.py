@@ -183,10 +183,11 @@ class Asker:
             self._want(asked, place, wanted)
 
     def adopt(self, place: int, instrument: InstrumentDefined, strategy: Strategy) -> None:
-        """A desk goes on in an instrument defined anew, remembering what it did."""
+        """A desk goes on in an instrument defined anew, with its memory if its rule is the same."""
         asked = self._asked[place]
-        assert strategy.rule == asked.strategy.rule, "a revision changes no parameter"
-        asked.strategy = strategy
+        before, asked.strategy = asked.strategy, strategy
+        if strategy.rule != before.rule:
+            asked.memory = strategy.initial()
         self._instruments[place] = instrument
 
     def _want(self, asked: Asked, place: int, wanted: Wanted) -> None:

@@ -46,7 +46,6 @@ class Revisions:
         self._asker = asker
         self._instruments = list(instruments)
         self._places = {each.instrument: place for place, each in enumerate(instruments)}
-        self._taken = 0
         if len(revisions) > REVISIONS_MAX:
             raise BadInput(
                 f"{len(revisions):,} revisions of instruments are more than fills can number",

@@ -1,18 +1,23 @@
 """Instruments that are revised while they are played: the pass does what the plain engine does."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from mm.engine.parameters import settings_in
 from mm.engine.settings import EngineSettings
 from mm.errors import BadInput
+from mm.sim.asking import Asker
 from mm.sim.compiled_run import Memory
 from mm.sim.revisions import Revisions
-from tests.build import instrument
-from tests.sim.passing import World, assert_same, compiled, left_by, plainly
+from mm.sim.setup import employed
+from mm.strategy.symmetric import Grid
+from tests.build import instrument, started
+from tests.sim.passing import World, assert_same, compiled, left_by, plainly, prepared
 from tests.sim.worlds import revising, synthetic
 
 
@@ -54,6 +59,21 @@ def test_a_revision_shows() -> None:
     last = messages[middle + 150].received
     assert any(order.at < last for order in fast.orders)
     assert not any(order.at >= last for order in fast.orders)
+
+
+def test_memory_is_that_of_a_rule() -> None:
+    """A strategy made anew keeps what it remembers, unless its rule is another one."""
+    world = synthetic(24, 1)
+    memory, _ = prepared(world)
+    settings = settings_in(started(**world.settings).config)
+    first: Any = employed(settings, world.instruments)[0]
+    _, name, strategy = first
+    asker = Asker(memory, world.instruments, [(name, strategy)] * len(memory.desks))
+    asker._asked[0].memory = kept = object()
+    asker.adopt(0, world.instruments[0], replace(strategy, grid=Grid()))
+    assert asker._asked[0].memory is kept
+    asker.adopt(0, world.instruments[0], replace(strategy, levels=7))
+    assert asker._asked[0].memory == strategy.initial()
 
 
 @pytest.mark.parametrize(
