@@ -1,8 +1,10 @@
-"""The simulated venue: market events a second through `hear`, by how many orders of ours rest.
+"""The simulated venue, one public event at a time: the compiled one beside the plain one.
 
-A price level counts as one event, as everywhere; processor time, one core. The orders stand far
-from the market, so that none fills and every event is looked at. Without a recording the
-synthetic market plays.
+Both hear the same facts through `hear`, as a paper session has them heard, without orders of ours
+and with some that rest far from the market, so that none fills and every event is looked at. What
+a fact costs is processor time, one core; what a fact of a kind costs is read off the clock around
+each call, with what reading it costs. A price level counts as one event, as everywhere. Without a
+recording the synthetic market plays.
 
     python benchmarks/bench_sim.py --recording DIRECTORY --json
 """
@@ -12,7 +14,8 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,8 @@ from mm.events.orders import PlaceOrder
 from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Seq, Side, Ticks
 from mm.events.vocabulary import levels_in
 from mm.gateways.recorded import RecordedFeed
+from mm.sim.compiled_trading import compiled_venue
+from mm.sim.paper import PaperVenue
 from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import NONE, PaperSettings
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
@@ -31,6 +36,10 @@ from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
 START = Nanos(1_700_000_000_000_000_000)
 MESSAGES = 50_000
 RUNS = 5
+OPENING = 100
+"""Facts heard before the orders are placed, and not counted."""
+ORDERS = (0, 6)
+VENUES = {"plain": plain_venue, "compiled": compiled_venue}
 FAR_TICKS = 300
 
 Heard = tuple[Nanos, Any]
@@ -68,33 +77,83 @@ def resting(count: int, events: Iterable[Heard], instrument: InstrumentId) -> li
     ]
 
 
-def run(defined: InstrumentDefined, events: list[Heard], orders: list[PlaceOrder]) -> float:
-    """Seconds of processor time for all events, once the orders rest."""
-    venue = plain_venue(PaperSettings(entry=NONE, response=NONE), seed=1)
+Open = Callable[[PaperSettings, int], PaperVenue]
+
+
+def opened(make: Open, defined: InstrumentDefined, events: list[Heard], count: int) -> PaperVenue:
+    """A venue that has heard the opening, with so many orders at rest."""
+    venue = make(PaperSettings(entry=NONE, response=NONE), 1)
     venue.hear(events[0][0], defined)
-    opening, rest = events[:100], events[100:]
-    for at, event in opening:
+    for at, event in events[:OPENING]:
         venue.hear(at, event)
-    for order in orders:
-        venue.submit(opening[-1][0], order)
-    venue.advance(opening[-1][0])
+    last = events[OPENING - 1][0]
+    for order in resting(count, events, defined.instrument):
+        venue.submit(last, order)
+    venue.advance(last)
+    assert len(venue.open_orders()) == count, "an order was refused"
+    return venue
+
+
+def run(venue: PaperVenue, events: list[Heard]) -> float:
+    """Seconds of processor time for all events."""
     began = time.process_time()
-    for at, event in rest:
+    for at, event in events:
         venue.hear(at, event)
     return time.process_time() - began
 
 
+def by_kind(venue: PaperVenue, events: list[Heard]) -> dict[str, dict[str, float]]:
+    """Microseconds that each kind of fact takes."""
+    took: dict[str, list[int]] = defaultdict(list)
+    for at, event in events:
+        began = time.perf_counter_ns()
+        venue.hear(at, event)
+        took[type(event).__name__].append(time.perf_counter_ns() - began)
+    return {
+        kind: {"facts": len(each), "p50": each[len(each) // 2] / 1e3, "p99": _p99(each) / 1e3}
+        for kind, each in ((kind, sorted(took[kind])) for kind in sorted(took))
+    }
+
+
+def _p99(ordered: list[int]) -> int:
+    return ordered[int(0.99 * (len(ordered) - 1))]
+
+
 def measure(recording: Path | None, messages: int) -> dict[str, Any]:
-    """Median rates of several runs, without orders and with six."""
+    """Median of several runs, the venues in turn."""
     defined, events = market(recording, messages)
-    levels = sum(levels_in(fact) for _, fact in events[100:])
-    figures: dict[str, Any] = {"market": defined.name, "events": levels, "facts": len(events) - 100}
-    for count in (0, 6):
-        orders = resting(count, events, defined.instrument)
-        seconds = statistics.median(run(defined, events, orders) for _ in range(RUNS))
-        figures[f"events_per_second_with_{count}_orders"] = round(levels / seconds)
-        figures[f"facts_per_second_with_{count}_orders"] = round(len(events) / seconds)
+    counted = events[OPENING:]
+    levels = sum(levels_in(fact) for _, fact in counted)
+    figures: dict[str, Any] = {"market": defined.name, "events": levels, "facts": len(counted)}
+    for count in ORDERS:
+        seconds: dict[str, list[float]] = {name: [] for name in VENUES}
+        for _ in range(RUNS):
+            for name, make in VENUES.items():
+                seconds[name].append(run(opened(make, defined, events, count), counted))
+        for name, make in VENUES.items():
+            median = statistics.median(seconds[name])
+            figures[f"{name} venue, {count} orders"] = {
+                "microseconds_a_fact": round(1e6 * median / len(counted), 2),
+                "facts_per_second": round(len(counted) / median),
+                "events_per_second": round(levels / median),
+                "by_kind": by_kind(opened(make, defined, events, count), counted),
+            }
     return figures
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print a line for each venue, and one for each kind of fact."""
+    for name, figure in figures.items():
+        if not isinstance(figure, dict):
+            print(f"{name:28} {figure:>12,}" if isinstance(figure, int) else f"{name:28} {figure}")
+            continue
+        print(
+            f"{name:28} {figure['microseconds_a_fact']:>8.2f} us a fact, "
+            f"{figure['events_per_second']:,} events a second"
+        )
+        for kind, each in figure["by_kind"].items():
+            took = f"p50 {each['p50']:.2f} p99 {each['p99']:.2f} us"
+            print(f"    {kind:24} {each['facts']:>8,} facts, {took}")
 
 
 def main() -> None:
@@ -109,8 +168,7 @@ def main() -> None:
         json.dump(figures, sys.stdout, indent=2)
         print()
         return
-    for name, figure in figures.items():
-        print(f"{name:32} {figure:>12,}" if isinstance(figure, int) else f"{name:32} {figure:>12}")
+    show(figures)
 
 
 if __name__ == "__main__":

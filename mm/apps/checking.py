@@ -145,7 +145,7 @@ def bounded(config: Config) -> list[tuple[str, int, int, int]]:
         ("paper.entry", 0, paper.entry.most, HOUR),
         ("paper.response", 0, paper.response.most, HOUR),
         ("paper.arrivals.step", MILLIS, paper.arrivals.step, HOUR),
-        ("paper.open_orders_max", 1, paper.open_orders_max, 100_000),
+        ("paper.open_orders_max", 1, paper.open_orders_max, 1_000),
     ]
     given = {kind: getattr(paper, kind) for kind in ("place", "amend", "cancel")}
     found += [(f"paper.{kind}", 0, delay.most, HOUR) for kind, delay in given.items() if delay]

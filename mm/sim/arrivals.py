@@ -1,9 +1,9 @@
-"""Where commands arrive at the compiled venue: checks, taking, resting, canceling.
+"""Where commands arrive at the compiled venue: checks, taking, resting, amending, canceling.
 
 As in `desk`: an order is acked before it fills; one that may not stand is rejected whole, and the
 reasons are checked in the same order. A taker walks what is displayed, less what we took before,
 and never meets an order of our own: what is left of it there is canceled. Whose an order is, that
-its id is new and its instrument defined is the business of whoever sends it.
+its id is new, its instrument defined and its cost covered is the business of whoever sends it.
 """
 
 from mm.projections.compiled import ONE, ZERO, njit
@@ -12,6 +12,7 @@ from mm.sim.reasons import (
     ALL_CANCELED,
     IOC_REST,
     NO_BOOK,
+    NO_FUNDS,
     NO_LIQUIDITY,
     NOT_PERMITTED,
     NOTIONAL_TOO_SMALL,
@@ -27,7 +28,10 @@ from mm.sim.reasons import (
 from mm.sim.taking import after, offered, take
 from mm.sim.venue import (
     ACK,
+    AMEND_REJECTED,
+    AMENDED,
     CANCEL,
+    CANCEL_ALL,
     CANCEL_REJECTED,
     CLOSED,
     FOK,
@@ -42,6 +46,7 @@ from mm.sim.venue import (
     respond,
     rest,
     touch,
+    unqueue,
     usable,
 )
 from mm.sim.world import (
@@ -130,7 +135,7 @@ def unwelcome(m: int, b: int, slot: int) -> int:
         lots = sweep(m, b, ZERO, slot, ZERO)[0]
         if not lots or (order.tif == FOK and lots < order.size):
             return NO_LIQUIDITY
-    return ZERO
+    return NO_FUNDS if order.unfunded else ZERO
 
 
 @njit(cache=True)
@@ -178,22 +183,22 @@ def stand(m: int, b: int, at: int, slot: int) -> None:
 
 
 @njit(cache=True)
-def sweep(m: int, b: int, at: int, slot: int, taking: int) -> tuple[int, int, int]:
+def sweep(m: int, b: int, at: int, slot: int, taking: int) -> tuple[int, int, int, int]:
     """A taker walks what is displayed, less what we took before, up to an order of our own.
 
-    Returns how many lots it gets, their best price, and whether an order of our own stops it. It is
-    filled only where it is `taking`: else nothing changes.
+    Returns how many lots it gets, their best price, whether an order of our own stops it, and the
+    sum of price times lots. It is filled only where it is `taking`: else nothing changes.
     """
     order = slots(m)[slot]
     ins, other, limit = order.instrument, (1 + order.sign) >> 1, limit_of(m, slot)
-    left, lots, best = order.size - order.filled, ZERO, ZERO
+    left, lots, best, value = order.size - order.filled, ZERO, ZERO, ZERO
     key, wall, front = touch(m, b, other), NONE, 0.0
     if clocks(m)[0].whole:
         if key == NONE or key < limit:
-            return ZERO, ZERO, ZERO
+            return ZERO, ZERO, ZERO, ZERO
         if taking:
             fill(m, b, at, slot, -order.sign * key, left, ONE)
-        return left, -order.sign * key, ZERO
+        return left, -order.sign * key, ZERO, -order.sign * key * left
     if queued(m)[ins, other]:
         own = slots(m)[queues(m)[2 * ins + other, 0]]
         wall, front = -order.sign * own.price, own.front
@@ -208,10 +213,11 @@ def sweep(m: int, b: int, at: int, slot: int, taking: int) -> tuple[int, int, in
             best = best or price
             left -= got
             lots += got
+            value += price * got
         if key == wall:
             break
         key = after(m, b, other, key)
-    return lots, best, ONE if left and wall != NONE and wall >= limit else ZERO
+    return lots, best, ONE if left and wall != NONE and wall >= limit else ZERO, value
 
 
 @njit(cache=True)
@@ -231,8 +237,38 @@ def act(m: int, at: int, books: int) -> None:
                 end(m, message.arrival, message.slot, REQUESTED)
             else:
                 unknown(m, k, CANCEL_REJECTED)
-        else:
+        elif message.kind == CANCEL_ALL:
             cancel_all(m, message.arrival, message.slot)
+        elif known(m, k):
+            amend(m, slots(m)[message.slot].instrument + books, k)
+        else:
+            unknown(m, k, AMEND_REJECTED)
+
+
+@njit(cache=True)
+def amend(m: int, b: int, k: int) -> None:
+    """Move the order that command `k` names; it keeps its place at its price, unless it grows."""
+    message = commands(m)[k]
+    at, slot = message.arrival, message.slot
+    order = slots(m)[slot]
+    price, size = order.price, order.size
+    keeps = message.price == price and message.size <= size
+    reason = SIZE_TOO_SMALL
+    if message.size > order.filled:
+        reason = unfit(m, b, message.price, message.size)
+    if not (reason or keeps):
+        order.price, order.size = message.price, message.size
+        reason = unwelcome(m, b, slot)
+        order.price, order.size = price, size
+    if reason:
+        answer(m, at, AMEND_REJECTED, slot, reason)
+        return
+    if not keeps:
+        unqueue(m, slot)
+    order.price, order.size = message.price, message.size
+    respond(m, at, AMENDED, slot, message.price, message.size)
+    if not keeps:
+        stand(m, b, at, slot)
 
 
 @njit(cache=True)

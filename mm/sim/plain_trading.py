@@ -63,7 +63,8 @@ class PlainTrading:
     @property
     def mid2(self) -> int:
         """Twice the mid in ticks; 0 unless both sides are shown."""
-        return self.pit.book.mid2
+        matching = self.pit.matching
+        return matching.mid2 if isinstance(matching, Whole) else self.pit.book.mid2
 
     def define(self, instrument: InstrumentDefined) -> None:
         """Learn what is traded here."""

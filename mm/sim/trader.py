@@ -257,7 +257,7 @@ def place_order(
     order.id, order.desk, order.instrument = clock.orders, d, desk.instrument
     order.sign, order.level, order.price, order.size = sign, level, price, size
     order.heard, order.status, order.tif, order.post_only = 0, PENDING_NEW, tif, tif == GTC
-    order.market = order.reduce_only = 0
+    order.market = order.reduce_only = order.unfunded = 0
     order.state, order.filled, order.listed = ELSEWHERE, 0, 0
     order.front, order.traded, order.shown = 0.0, 0.0, 0
     told = orders(m)[clock.orders - 1]

@@ -28,8 +28,8 @@ from mm.sim.world import (
     slots,
 )
 
-ACK, REJECT, FILL, CANCELED, CANCEL_REJECTED = numbered(5)
-PLACE, CANCEL, CANCEL_ALL = numbered(3)
+ACK, REJECT, FILL, CANCELED, CANCEL_REJECTED, AMENDED, AMEND_REJECTED = numbered(7)
+PLACE, CANCEL, CANCEL_ALL, AMEND = numbered(4)
 ELSEWHERE, OPEN, CLOSED = numbered(3)
 GTC, IOC, FOK = numbered(3)
 UNSEEN: Final = float(1 << 62)
@@ -144,8 +144,12 @@ def rest(m: int, b: int, slot: int) -> None:
     queue, count = queues(m)[2 * ins + side], queued(m)[ins, side]
     assert count < QUEUE_MAX, "too many orders rest on one side"
     sign = order.sign
-    shown_here = displayed(m, b, side, order.price)
-    front = float(shown_here) if clocks(m)[0].whole else ahead(m, b, side, order.price)
+    if clocks(m)[0].whole:  # Levels in front of the best may be dead, and come to life again.
+        shown_here = shown(m, b, side, order.price)
+        front = float(shown_here)
+    else:
+        shown_here = displayed(m, b, side, order.price)
+        front = ahead(m, b, side, order.price)
     at = count
     while at > 0 and sign * slots(m)[queue[at - 1]].price < sign * order.price:
         queue[at] = queue[at - 1]

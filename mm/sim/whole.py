@@ -74,6 +74,12 @@ class Whole:
         """Whether nothing is missing."""
         return not self._pit.book.missing
 
+    @property
+    def mid2(self) -> int:
+        """Twice the mid in ticks; 0 unless both sides are shown."""
+        best = (self.bids.best, self.asks.best)
+        return 0 if EMPTY in best else best[0] - best[1]
+
     def ladder(self, side: Side) -> Ladder:
         """The side where orders of `side` rest."""
         return self.bids if side > 0 else self.asks

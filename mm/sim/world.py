@@ -16,7 +16,7 @@ from mm.sim.results import FILL, ORDER, POINT
 
 SLOTS: Final = 1 << 10
 """Orders that are alive at once, ours and the venue's view together."""
-QUEUE_MAX: Final = 1 << 9
+QUEUE_MAX: Final = SLOTS
 WIRE: Final = 1 << 12
 LEVELS_MAX: Final = 32
 WANTED_WIDTH: Final = 2 * LEVELS_MAX
@@ -144,6 +144,7 @@ SLOT: Final = np.dtype(
         ("market", "<i8"),  # At any price.
         ("post_only", "<i8"),
         ("reduce_only", "<i8"),
+        ("unfunded", "<i8"),  # Whoever sends it knows that too little is free.
         ("state", "<i8"),
         ("filled", "<i8"),
         ("front", "<f8"),

@@ -45,7 +45,7 @@ from mm.sim.asking import Asker
 from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.distances import ways
 from mm.sim.fees import fee
-from mm.sim.plain_trading import pit_of
+from mm.sim.plain_trading import pit_of, plain_venue
 from mm.sim.revisions import Revisions
 from mm.sim.settings import PaperSettings
 from mm.sim.setup import begin, employed, interpret, memory_of, unplayable
@@ -141,6 +141,7 @@ UNSEEN: Final = 2.0**61
 def plainly(world: World, *, watched: bool = False) -> Told:
     """Play a world with the plain engine; `watched` keeps the queues after every message."""
     gateway = PaperGateway(world.paper, world.seed)
+    gateway._venue = plain_venue(world.paper, world.seed)
     for defined in world.instruments:
         gateway.define(Nanos(0), defined)
     facts: tuple[Fact, ...] = (started(**world.settings), *world.instruments)

@@ -11,6 +11,7 @@ from mm.log.facts import warm as warm_facts
 from mm.log.kernels import warm as warm_rows
 from mm.projections.depth import warm
 from mm.sim.compiled_run import warm as warm_pass
+from mm.sim.compiled_trading import warm as warm_venue
 from mm.sim.mids import warm as warm_mids
 
 app = typer.Typer(add_completion=False)
@@ -34,6 +35,7 @@ def compile_kernels(
     warm_facts()
     warm_pass()
     warm_mids()
+    warm_venue()
     remove_others()
     seconds = time.monotonic() - began
     if as_json:

@@ -28,6 +28,7 @@ from mm.events.units import SECONDS
 from mm.log.chain import Head
 from mm.log.jetstream import JetStreamLog
 from mm.projections.depth import warm
+from mm.sim.compiled_trading import warm as warm_trading
 
 app = typer.Typer(add_completion=False)
 SECONDS_MAX: Final = YEAR // SECONDS
@@ -155,6 +156,12 @@ def warm_kernels() -> None:
         warm()
 
 
+def warm_venue() -> None:
+    """Load the compiled venue as well: what a paper account trades against."""
+    with progress("compiling the simulated venue (first use)", None):
+        warm_trading()
+
+
 async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
     """One session from the first turn to the last, and its closed span in the archive.
 
@@ -163,6 +170,7 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
     precheck(config)
     files = desk_files(config.desk, data)
     warm_kernels()
+    warm_venue()
     with Interrupts(EARLY) as interrupts:
         report = await _session(config, files, rearm, interrupts)
         with progress("archiving", None):

@@ -15,7 +15,7 @@ from mm.apps.cli import compare
 from mm.apps.cli import sweep as sweeps
 from mm.apps.cli.backtesting import backtested, show_backtested
 from mm.apps.cli.columns import Asked, play
-from mm.apps.cli.live import refuse_halted, run, warm_kernels
+from mm.apps.cli.live import refuse_halted, run, warm_kernels, warm_venue
 from mm.apps.cli.output import emit_json, out, progress, table
 from mm.apps.cli.whatif import attach
 from mm.apps.logs import turns
@@ -170,6 +170,7 @@ def backtest(
     if not plain and session is None and play(config, paths, asked):
         return
     asked.refuse_columns()
+    warm_venue()
     result = backtested(config, _only(paths), session)
     if as_json:
         emit_json(result)
