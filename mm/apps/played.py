@@ -7,6 +7,7 @@ the pass cannot play is refused by name; `Backtest` plays it.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median_low
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from mm.log.row_merge import MergedRows, RowSource
 from mm.log.row_tables import Header
 from mm.sim.asking import Asker
 from mm.sim.compiled_run import CompiledRun, Memory
+from mm.sim.measured import samples
 from mm.sim.results import closed
 from mm.sim.revisions import Revisions
 from mm.sim.settings import Delay, Latency, PaperSettings
@@ -198,6 +200,9 @@ def _rows_played(header: Header) -> int:
 
 def _latency(paper: PaperSettings) -> str:
     """How long messages take, in words; a command without a delay of its own takes `entry`."""
+    if paper.measured is not None:
+        there, back = (median_low(each.delays) / MILLIS for each in samples(paper.measured))
+        return f"as measured ({there:g} ms to the venue, {back:g} ms back in the median)"
     own = [(name, getattr(paper, name)) for name in ("place", "amend", "cancel")]
     ways = [(_delay(paper.entry), "to the venue")]
     ways += [(_delay(delay), f"to {name}") for name, delay in own if delay is not None]
@@ -217,7 +222,10 @@ def _queue(paper: PaperSettings) -> str:
         if not paper.queue.startswith("power")
         else f"{paper.queue} {paper.queue_power:g}"
     )
-    return f"{model}, {paper.matching} matching, market {paper.market}"
+    matching, takers = f"{paper.matching} matching", paper.arrivals
+    if paper.matching == "poisson":
+        matching += f" ({takers.rate:g} takers a second, decay {takers.decay:g})"
+    return f"{model}, {matching}, market {paper.market}"
 
 
 def _counted(memory: Memory) -> dict[str, str]:

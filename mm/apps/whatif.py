@@ -36,7 +36,6 @@ CONFIGURED: Final = "as-configured"
 MEASURED: Final = "measured"
 LATENCIES: Final = (CONFIGURED, MEASURED)
 UNCHANGED: Final = "unchanged"
-REMEDY: Final = f"--latency {MEASURED} plays what the session measured"
 OTHER: Final = "what it names cannot be replayed yet; `mm replay backtest --plain` plays it"
 
 
@@ -131,7 +130,7 @@ class Replay:
             raise ConfigError(
                 f"the compiled pass cannot play the {name} session: {reason}",
                 where=str(self._path),
-                remedy=REMEDY if "latencies" in reason and name == UNCHANGED else OTHER,
+                remedy=OTHER,
             )
         heard = self._heard
         terms = Terms(paper, heard.segment.held, self._steps, gathers=heard.rows.late)

@@ -25,6 +25,7 @@ from mm.sim.reasons import (
     SIZE_TOO_SMALL,
     UNKNOWN_ORDER,
 )
+from mm.sim.takers import await_takers, take_steps
 from mm.sim.taking import after, offered, take
 from mm.sim.venue import (
     ACK,
@@ -222,13 +223,15 @@ def sweep(m: int, b: int, at: int, slot: int, taking: int) -> tuple[int, int, in
 
 @njit(cache=True)
 def act(m: int, at: int, books: int) -> None:
-    """Commands that have reached the venue by `at` take effect, each at its own time."""
+    """What happens at the venue by `at` besides the market: commands, and takers after them."""
     clock = clocks(m)[0]
     while clock.command_from < clock.command_to:
         k = clock.command_from % WIRE
         message = commands(m)[k]
         if message.arrival > at:
-            return
+            break
+        if clock.step_due < message.arrival:
+            take_steps(m, message.arrival - 1, books)
         clock.command_from += 1
         if message.kind == PLACE:
             arrive(m, slots(m)[message.slot].instrument + books, message.arrival, message.slot)
@@ -243,6 +246,10 @@ def act(m: int, at: int, books: int) -> None:
             amend(m, slots(m)[message.slot].instrument + books, k)
         else:
             unknown(m, k, AMEND_REJECTED)
+        if clock.step:
+            await_takers(m, message.arrival)
+    if clock.step_due <= at:
+        take_steps(m, at, books)
 
 
 @njit(cache=True)

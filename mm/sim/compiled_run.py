@@ -84,7 +84,7 @@ class Memory:
         self.rows: Rows = np.zeros(0, ROW)
         self.clock["free"] = SLOTS
         self.clock["response_last"] = self.clock["command_last"] = -FAR_AWAY
-        self.clock["point_due"] = FAR_AWAY
+        self.clock["point_due"] = self.clock["step_due"] = FAR_AWAY
         for side in ("bid", "ask"):
             self.instruments[f"{side}_near"] = NONE
             self.instruments[f"{side}_far"] = -NONE

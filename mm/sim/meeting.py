@@ -36,7 +36,7 @@ def list_covered(m: int, b: int, ins: int) -> None:
 @njit(cache=True)
 def news(m: int, b: int, ins: int, at: int) -> None:
     """An event has ended that spoke of our levels, or moved the touch."""
-    if usable(m, b):
+    if usable(m, b) and not clocks(m)[0].step:
         for side in range(2):
             if queued(m)[ins, side]:
                 if not clocks(m)[0].whole:

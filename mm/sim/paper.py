@@ -96,7 +96,7 @@ class PaperVenue:
     def submit(self, at: Nanos, intent: Intent) -> None:
         """A command leaves us at log time `at`; those of one time arrive as time goes on."""
         if self._now < at:
-            self._act(Nanos(at - 1))
+            self._act(at)
         delay = self._delays.entry(at, self._commands.count(), intent)
         if delay >= 0:
             self._commands.put(self._commands.book(at + delay), intent)
@@ -105,13 +105,14 @@ class PaperVenue:
             self._responses.put(arrival, turned_away(arrival, intent))
 
     def due(self) -> Nanos | None:
-        """When the next command reaches the venue, or the next response us; None: nothing will."""
-        soonest = min(self._commands.due, self._responses.due)
+        """When something happens at the venue of itself, or a response reaches us; None: never."""
+        soonest = min(self.arrivals())
         return None if soonest == NEVER else soonest
 
     def arrivals(self) -> tuple[Nanos, Nanos]:
-        """When the next command reaches the venue, and the next response us; NEVER if none does."""
-        return self._commands.due, self._responses.due
+        """When the next command or taker reaches the venue, and the next response us, or NEVER."""
+        takers = min((each.due() for each in self._chances), default=NEVER)
+        return min(self._commands.due, takers), self._responses.due
 
     def heard(self, by: Nanos) -> list[Heard]:
         """What is under way to us and arrives by `by`; time does not pass at the venue."""

@@ -31,6 +31,7 @@ NO_LIQUIDITY: Final = _rejected(RejectReason.NO_LIQUIDITY)
 UNKNOWN_ORDER: Final = _rejected(RejectReason.UNKNOWN_ORDER)
 NOT_PERMITTED: Final = _rejected(RejectReason.NOT_PERMITTED)
 NO_BOOK: Final = _rejected(RejectReason.NO_BOOK)
+OTHER: Final = _rejected(RejectReason.OTHER)
 
 REQUESTED: Final = _canceled(CancelReason.REQUESTED)
 ALL_CANCELED: Final = _canceled(CancelReason.CANCEL_ALL)

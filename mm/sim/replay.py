@@ -101,6 +101,7 @@ def advance(m: int) -> int:
             answer = coming[clock.response_from % WIRE].arrival
         if clock.command_from < clock.command_to:
             arriving = going[clock.command_from % WIRE].arrival
+        arriving = min(arriving, clock.step_due)
         gathered = clock.gathers and clock.i < rows and answer < data
         if gathered and (row_at[clock.i].venue <= answer or owed):
             answer = data

@@ -12,11 +12,11 @@ from mm.engine.limits import Limits
 from mm.engine.settings import EngineSettings, SymmetricSettings, limits_of, strategy_of
 from mm.errors import ConfigError
 from mm.events.instrument import ContractKind, InstrumentDefined
-from mm.events.units import Nanos
+from mm.events.units import SECONDS, Nanos
 from mm.sim.compiled_run import Memory
 from mm.sim.distances import place_away
 from mm.sim.queue_models import number_of, parameter
-from mm.sim.settings import PaperSettings
+from mm.sim.settings import Arrivals, PaperSettings
 from mm.sim.world import FAR_AWAY, LEVELS_MAX, QUEUE_MAX, SENT_MAX, SLOTS
 from mm.strategy.base import Strategy
 from mm.strategy.pegged import Pegged
@@ -31,10 +31,6 @@ PRICE_MAX: Final = 1 << 31
 
 def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:
     """Why the pass cannot play these settings; empty where it can."""
-    if paper.measured is not None:
-        return "its latencies are measured"
-    if paper.matching not in ("shared", "whole"):
-        return f"its matching is {paper.matching!r}"
     if paper.balances is not None:
         return "its money is limited"
     for name, chosen in settings.strategies.items():
@@ -87,7 +83,7 @@ def memory_of(
         row, limits = memory.instruments[place], settings.limits.get(instrument.name)
         filters(row, instrument)
         row["inverse"] = instrument.kind is ContractKind.INVERSE
-        row["lot_size"] = float(instrument.lot_size)
+        row["lot_size"], row["tick_size"] = float(instrument.lot_size), float(instrument.tick_size)
         if limits is not None:
             limit(row, instrument, limits_of(limits, instrument))
     for desk, (place, _, strategy) in enumerate(desks):
@@ -152,10 +148,19 @@ def _clock(memory: Memory, paper: PaperSettings) -> None:
     clock, model = memory.clock[0], number_of(paper.queue)
     clock["two_clocks"] = paper.market == "venue"
     clock["whole"] = paper.matching == "whole"
+    if paper.matching == "poisson":
+        draw_takers(memory, paper.arrivals)
     clock["queue"], clock["open_max"] = model, paper.open_orders_max
     for instrument in memory.instruments:
         lot = float(instrument["lot_size"])
         instrument["queue_n"] = parameter(model, paper.queue_power, lot)
+
+
+def draw_takers(memory: Memory, takers: Arrivals) -> None:
+    """Have takers come by chance, and nobody else."""
+    clock = memory.clock[0]
+    clock["arrival_rate"], clock["arrival_decay"] = takers.rate, takers.decay
+    clock["step"], clock["step_seconds"] = takers.step, takers.step / SECONDS
 
 
 def hold(memory: Memory, lots: Sequence[int]) -> None:

@@ -6,6 +6,7 @@ from here on, and its command is on the wire.
 """
 
 from mm.projections.compiled import ONE, ZERO, njit, numbered, whole
+from mm.sim.astray import astray
 from mm.sim.gate import allowed, count_sent
 from mm.sim.transit import dispatch
 from mm.sim.venue import (
@@ -38,7 +39,7 @@ from mm.sim.world import (
     wanted,
 )
 
-FREE, PENDING_NEW, RESTING, PARTLY, PENDING_CANCEL = numbered(5)
+FREE, PENDING_NEW, RESTING, PARTLY, PENDING_CANCEL, UNCERTAIN = numbered(6)
 _, _, FILLED, ENDED, REFUSED = numbered(5)
 
 
@@ -46,6 +47,8 @@ _, _, FILLED, ENDED, REFUSED = numbered(5)
 def command(m: int, at: int, kind: int, slot: int, order_id: int, instrument: int) -> None:
     """Send a command on its way."""
     clock = clocks(m)[0]
+    if clock.varies and astray(m, at, kind, slot):
+        return
     assert clock.command_to - clock.command_from < WIRE, "too many commands are under way"
     if clock.command_turn != clock.turns:
         clock.command_turn, clock.command_first = clock.turns, clock.command_to
@@ -128,12 +131,14 @@ def answered(m: int, kind: int, slot: int, order_id: int, size: int) -> None:
         instruments(m)[order.instrument].net += order.sign * size
         if order.heard == order.size:
             release(m, slot, FILLED)
-        elif order.status != PENDING_CANCEL:
+        elif order.status not in (PENDING_CANCEL, UNCERTAIN):
             order.status = PARTLY
     elif kind == CANCELED:
         release(m, slot, ENDED)
     elif kind == REJECT:
         release(m, slot, REFUSED)
+    elif kind == CANCEL_REJECTED and order.status == PENDING_CANCEL:
+        order.status, clock.doubts = UNCERTAIN, 1
 
 
 # -- quoting ---------------------------------------------------------------------------------------
@@ -160,7 +165,7 @@ def keeps(m: int, slot: int, price: int, size: int, sign: int) -> bool:
     return (
         order.sign == sign
         and order.tif == GTC
-        and order.status != PENDING_CANCEL
+        and order.status not in (PENDING_CANCEL, UNCERTAIN)
         and order.price == price
         and order.size - order.heard <= size
     )
@@ -174,7 +179,9 @@ def withdraw(m: int, d: int, at: int, side: int) -> None:
     for i in range(desk.live):
         slot = live(m)[d, i]
         order = slots(m)[slot]
-        if order.sign != sign or order.tif != GTC or order.status == PENDING_CANCEL:
+        if order.sign != sign or order.tif != GTC:
+            continue
+        if order.status in (PENDING_CANCEL, UNCERTAIN):
             continue
         serves = False
         for level in range(count):
@@ -204,6 +211,8 @@ def supply(m: int, d: int, at: int, side: int) -> bool:
     """Place what is wanted on a side and not there; False where risk refused some of it."""
     desk = desks(m)[d]
     sign, count = 1 - 2 * side, desk.bids if side == 0 else desk.asks
+    if clocks(m)[0].doubts and doubtful(m, d, sign):
+        return True
     whole = True
     for level in range(count):
         price, size = wanted(m)[4 * d + side, 2 * level], wanted(m)[4 * d + side, 2 * level + 1]
@@ -221,6 +230,16 @@ def supply(m: int, d: int, at: int, side: int) -> bool:
             clocks(m)[0].refused += 1
             whole = False
     return whole
+
+
+@njit(cache=True)
+def doubtful(m: int, d: int, sign: int) -> bool:
+    """Whether a quote of this side may rest there or not, and nobody knows."""
+    for i in range(desks(m)[d].live):
+        order = slots(m)[live(m)[d, i]]
+        if order.sign == sign and order.tif == GTC and order.status == UNCERTAIN:
+            return True
+    return False
 
 
 @njit(cache=True)

@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from mm.projections.compiled import njit, numbered
-from mm.sim.delays import sampled, uniform
+from mm.sim.delays import on_entry, on_response, sampled, uniform
 from mm.sim.draws import ENTRY, RESPONSE, drawn
 from mm.sim.world import WIRE, clocks, commands, delays, latencies
 
-CONSTANT, DRAWN = numbered(2)
+CONSTANT, DRAWN, MEASURED = numbered(3)
 """What `clock.varies` says."""
 ANSWERS: Final[Any] = np.int64(4)
 """The row of delays of answers; those before are of commands, by their kind."""
@@ -32,8 +32,25 @@ def delay_of(m: int, kind: int, stream: int, number: int) -> int:
 
 
 @njit(cache=True)
-def answering(m: int) -> int:
-    """How long the next answer takes."""
+def sending(m: int, at: int, kind: int, number: int) -> int:
+    """How long command `number`, sent at `at`, takes; negative if it never arrives."""
+    if clocks(m)[0].varies != MEASURED:
+        return delay_of(m, kind, THERE, number)
+    trips = latencies(m)[0]
+    sent, arrived, heard = trips.first, trips.first + trips.count, trips.first + 2 * trips.count
+    columns = delays(m)
+    return on_entry(
+        columns[sent:arrived], columns[arrived:heard], columns[heard : heard + trips.count], at
+    )
+
+
+@njit(cache=True)
+def answering(m: int, at: int) -> int:
+    """How long the next answer, given at `at`, takes."""
+    if clocks(m)[0].varies == MEASURED:
+        trips, columns = latencies(m)[ANSWERS], delays(m)
+        heard = trips.first + trips.count
+        return on_response(columns[trips.first : heard], columns[heard : heard + trips.count], at)
     return delay_of(m, ANSWERS, BACK, clocks(m)[0].response_to + 1)
 
 
@@ -46,6 +63,6 @@ def dispatch(m: int, at: int, place: int) -> None:
         last = commands(m)[(place - 1) % WIRE].arrival
     for number in range(place, clock.command_to):
         message = commands(m)[number % WIRE]
-        last = max(last, at + delay_of(m, message.kind, THERE, number + 1))
+        last = max(last, at + sending(m, at, message.kind, number + 1))
         message.arrival = last
     clock.command_last = last

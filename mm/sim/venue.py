@@ -40,8 +40,15 @@ UNSEEN: Final = float(1 << 62)
 def respond(m: int, at: int, kind: int, slot: int, price: int, size: int) -> int:
     """Send an answer on its way; returns when it reaches us."""
     clock = clocks(m)[0]
-    delay = answering(m) if clock.varies else clock.response
-    arrival = max(clock.response_last, at + delay)
+    delay = answering(m, at) if clock.varies else clock.response
+    return put(m, at, at + delay, kind, slot, price, size)
+
+
+@njit(cache=True)
+def put(m: int, at: int, due: int, kind: int, slot: int, price: int, size: int) -> int:
+    """Have an answer reach us once due, and after those before it; returns when it does."""
+    clock = clocks(m)[0]
+    arrival = max(clock.response_last, due)
     clock.response_last = arrival
     assert clock.response_to - clock.response_from < WIRE, "too many answers are under way"
     message = responses(m)[clock.response_to % WIRE]
@@ -114,7 +121,7 @@ def note_range(m: int, ins: int, side: int) -> None:
     """Remember between which prices orders of this side stand, as keys."""
     instrument, count = instruments(m)[ins], queued(m)[ins, side]
     near, far = NONE, -NONE
-    if count:
+    if count and not clocks(m)[0].step:  # What comes by chance heeds no row.
         sign = 1 - 2 * side
         near = sign * slots(m)[queues(m)[2 * ins + side, 0]].price
         far = sign * slots(m)[queues(m)[2 * ins + side, count - 1]].price

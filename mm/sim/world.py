@@ -68,6 +68,7 @@ INSTRUMENT: Final = np.dtype(
         ("collar_bps", "<i8"),
         ("rate_max", "<i8"),
         ("lot_size", "<f8"),
+        ("tick_size", "<f8"),
         ("queue_n", "<f8"),  # What the queue model takes as `n`.
         # How the present orders stand.
         ("net", "<i8"),  # Of fills heard.
@@ -171,7 +172,7 @@ LATENCY: Final = np.dtype(
     [
         ("least", "<i8"),
         ("most", "<i8"),
-        ("first", "<i8"),  # Where its sample begins among `delays`,
+        ("first", "<i8"),  # Where its sample, or its round trips, begin among `delays`,
         ("count", "<i8"),  # and how many there are; 0: uniform between the two.
     ]
 )
@@ -192,6 +193,12 @@ CLOCK: Final = np.dtype(
         ("free", "<i8"),
         ("entry", "<i8"),
         ("response", "<i8"),
+        ("step", "<i8"),  # How often takers come by chance; 0: only the feed fills.
+        ("step_due", "<i8"),  # When they come next; far away while nothing rests.
+        ("step_seconds", "<f8"),
+        ("arrival_rate", "<f8"),
+        ("arrival_decay", "<f8"),
+        ("doubts", "<i8"),  # The venue would not cancel an order that is not known to be over.
         ("varies", "<i8"),  # Whether these two are not all there is to latency; see `transit`.
         ("seed", "<i8"),
         ("command_from", "<i8"),
@@ -300,7 +307,7 @@ points = laying(22, POINT)
 latencies = laying(LATENCIES, LATENCY)
 """How long each kind of command takes, and answers."""
 delays = laying(DELAYS, np.int64)
-"""Samples of delays, one after the other."""
+"""Samples of delays, or the columns of round trips, one after the other."""
 rows_of = laying(23, ROW)
 """The present block of rows."""
 revisions = laying(REVISED, REVISION)

@@ -70,7 +70,16 @@ response_sample = ["1ms", "2ms", "90ms"]
 [strategies.maker]"""
 
 
-@pytest.mark.parametrize("change", [VARIED])
+CHANCE = """[paper]
+matching = "poisson"
+arrivals = {rate = 60.0, decay = 0.1}
+[strategies.maker]"""
+MADE = """[paper]
+measured = [[1, 3000001, 9000001], [2, 0, 9000002], [9, 3000009, 9000009]]
+[strategies.maker]"""
+
+
+@pytest.mark.parametrize("change", [VARIED, CHANCE, MADE])
 def test_the_pass_draws_what_the_session_drew(tmp_path: Path, market: Path, change: str) -> None:
     """With the seed of its configuration, so that a replay of it is whole."""
     path = written(tmp_path, "[strategies.maker]", change)
@@ -87,6 +96,11 @@ def test_delays_that_vary_are_told(tmp_path: Path, market: Path) -> None:
     config = configs.load(written(tmp_path, "[strategies.maker]", VARIED), {}, {})
     told = "2 to 30 ms to the venue, 1 ms to cancel, 1 to 90 ms (sampled) back"
     assert played(config, [market]).info.latency == told
+    config = configs.load(written(tmp_path, "[strategies.maker]", MADE), {}, {})
+    told = "as measured (3 ms to the venue, 6 ms back in the median)"
+    assert played(config, [market]).info.latency == told
+    config = configs.load(written(tmp_path, "[strategies.maker]", CHANCE), {}, {})
+    assert "poisson matching (60 takers a second" in played(config, [market]).info.queue
 
 
 def same_columns(real: Run, compiled: Run) -> None:

@@ -8,9 +8,11 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from mm.events.units import MILLIS, Nanos
-from mm.sim.settings import Latency, PaperSettings, Sampled
-from tests.sim.passing import World, assert_same, compiled, left_by, plainly
-from tests.sim.worlds import all_varied, constant, synthetic, worlds
+from mm.sim.compiled_run import CompiledRun
+from mm.sim.settings import Latency, Measured, PaperSettings, Sampled
+from tests.build import START
+from tests.sim.passing import World, assert_same, compiled, left_by, plainly, prepared, rows_of
+from tests.sim.worlds import all_varied, constant, synthetic, trips_measured, worlds
 
 FAR: Final = Latency(Nanos(MILLIS), Nanos(30 * MILLIS))
 FEW: Final = Sampled((Nanos(1), Nanos(2 * MILLIS), Nanos(90 * MILLIS)))
@@ -32,6 +34,18 @@ def test_any_delays(world: World) -> None:
 
 @given(worlds(far=all_varied))
 def test_any_delays_asked(world: World) -> None:
+    """The same with strategies that the pass asks as Python objects."""
+    assert_same(plainly(world), compiled(world, python=True))
+
+
+@given(worlds(far=trips_measured))
+def test_any_round_trips(world: World) -> None:
+    """Interpolated between measured ones, of which some never arrived: an order in doubt stays."""
+    compared(world)
+
+
+@given(worlds(far=trips_measured))
+def test_any_round_trips_asked(world: World) -> None:
     """The same with strategies that the pass asks as Python objects."""
     assert_same(plainly(world), compiled(world, python=True))
 
@@ -64,6 +78,27 @@ def test_many_synthetic_markets(seed: int) -> None:
     kinds = tuple(product((FAR, FEW, constant(MILLIS)), repeat=4))
     names = ("entry", "response", "place", "cancel")
     compared(away(seed, 2_000, **dict(zip(names, kinds[seed % len(kinds)], strict=True))))
+
+
+def test_what_went_astray_is_met() -> None:
+    """Orders and cancels that never arrive are refused, and no quote stands in for one in doubt."""
+    world = away(24, 600, measured=lossy(60))
+    told = plainly(world)
+    assert_same(told, compiled(world))
+    assert sum(1 for order in told.orders if order.ended and not order.acked) > 5
+    memory, _ = prepared(world)
+    CompiledRun(memory).feed(rows_of(world))
+    assert memory.clock["doubts"][0], "the venue never refused to cancel"
+
+
+def lossy(lost: int) -> Measured:
+    """Half a minute of round trips every 100 ms, as many of a hundred of them lost."""
+    trips = []
+    for number in range(300):
+        sent = Nanos(START + 100 * MILLIS * number)
+        there = Nanos(0) if 37 * number % 100 < lost else Nanos(sent + MILLIS * (1 + number % 7))
+        trips.append((sent, there, Nanos(sent + 30 * MILLIS)))
+    return Measured(tuple(trips))
 
 
 def test_every_part_counts() -> None:

@@ -10,9 +10,9 @@ import pytest
 from mm.events.base import MarketEvent
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import TimerFired
-from mm.events.units import MILLIS
+from mm.events.units import MILLIS, Nanos
 from mm.gateways.base import Message
-from mm.sim.settings import PaperSettings
+from mm.sim.settings import Arrivals, Latency, PaperSettings
 from tests.gateways.lines import SPOT_2024, USDM_2023, USDM_2024, imported, recording
 from tests.sim.passing import Plain, Told, World, assert_same, compiled, plainly
 from tests.sim.worlds import constant
@@ -50,7 +50,7 @@ def settings(name: str) -> Plain:
     return {"strategies": {"maker": maker, "hedged": maker | hedged}, "limits": {name: limits}}
 
 
-def world_of(path: Path, queue: str, latency: int) -> World:
+def world_of(path: Path, paper: PaperSettings) -> World:
     """A recording's market, and makers in it."""
     _, turns = imported(path)
     defined = [fact for fact in turns.facts if isinstance(fact, InstrumentDefined)]
@@ -59,9 +59,6 @@ def world_of(path: Path, queue: str, latency: int) -> World:
         facts: Any = [fact for fact in turn.facts if _is_market(fact)]
         if facts:
             told.append(Message(turn.at, tuple(facts)))
-    paper = PaperSettings(
-        entry=constant(latency * MILLIS), response=constant(latency * MILLIS), queue=queue
-    )
     return World((defined[0],), tuple(told), settings(defined[0].name), paper)
 
 
@@ -69,9 +66,15 @@ def _is_market(fact: Any) -> bool:
     return isinstance(fact, MarketEvent) and not isinstance(fact, TimerFired)
 
 
-def compared(path: Path, queue: str, latency: int) -> Told:
+def near(queue: str, latency: int) -> PaperSettings:
+    """An account so many milliseconds away."""
+    delay = constant(latency * MILLIS)
+    return PaperSettings(entry=delay, response=delay, queue=queue)
+
+
+def compared(path: Path, paper: PaperSettings) -> Told:
     """Play it twice; equal."""
-    world = world_of(path, queue, latency)
+    world = world_of(path, paper)
     told = plainly(world)
     assert_same(told, compiled(world))
     return told
@@ -83,7 +86,7 @@ def test_the_beginning(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     with gzip.open(recording(name)) as source, gzip.open(path, "wb", 1) as target:
         target.writelines(islice(source, LINES))
-    told = compared(path, "power3", 1)
+    told = compared(path, near("power3", 1))
     assert min(len(told.orders), told.cancels) > 10
 
 
@@ -92,5 +95,21 @@ def test_the_beginning(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("queue", "latency"), MODELS)
 def test_all_of_it(name: str, queue: str, latency: int) -> None:
     """Every line of each recording, several ways."""
-    told = compared(recording(name), queue, latency)
+    told = compared(recording(name), near(queue, latency))
+    assert min(len(told.orders), len(told.fills), told.cancels) > 100
+
+
+RANGE: Final = Latency(Nanos(MILLIS), Nanos(20 * MILLIS))
+CHANCES: Final = {
+    "uniform": PaperSettings(entry=RANGE, response=RANGE, cancel=constant(MILLIS)),
+    "poisson": PaperSettings(matching="poisson", arrivals=Arrivals(rate=20.0, decay=0.05)),
+}
+
+
+@pytest.mark.storm
+@pytest.mark.parametrize("name", [USDM_2024, USDM_2023])
+@pytest.mark.parametrize("chance", CHANCES)
+def test_what_is_left_to_chance(name: str, chance: str) -> None:
+    """Every line of two recordings, with latencies, then takers, that are drawn."""
+    told = compared(recording(name), CHANCES[chance])
     assert min(len(told.orders), len(told.fills), told.cancels) > 100

@@ -178,6 +178,7 @@ class Play:
     ) -> None:
         """Nothing has happened yet; `told` in the order of the rows."""
         self._maker = maker
+        self._by_chance = settings.matching == "poisson"
         self._venue = plain_venue(settings, seed=1)
         self._venue.hear(Nanos(0), defined)
         self._to_us, self._there = tee(told)
@@ -207,6 +208,8 @@ class Play:
             soonest = min(ours, response, theirs, request)
             if soonest > now:
                 return soonest < NEVER
+            if ours == theirs == NEVER and self._by_chance:
+                return False  # They would come for ever.
             if soonest == ours:
                 self._see(self._ours[2])
                 self._ours = next(self._to_us, LAST)
@@ -247,21 +250,26 @@ class Play:
             return
         bid, ask, maker = self._bids.best, -self._asks.best, self._maker
         fair = 0.5 * (bid + ask) - maker.skew * self._position / maker.size
-        self._want(now, Side.BUY, min(math.floor(fair - maker.half), bid))
-        self._want(now, Side.SELL, max(math.ceil(fair + maker.half), ask))
+        prices = {
+            Side.BUY: min(math.floor(fair - maker.half), bid),
+            Side.SELL: max(math.ceil(fair + maker.half), ask),
+        }
+        # Cancels leave before what adds risk.
+        missing = [side for side, price in prices.items() if self._lacks(now, side, price)]
+        for side in missing:
+            self._orders += 1
+            self._quotes[side].order, self._quotes[side].price = self._orders, prices[side]
+            self._place(now, side, prices[side])
 
-    def _want(self, now: Nanos, side: Side, price: int) -> None:
-        """Replace our order of a side if its price is another, once its place is confirmed."""
+    def _lacks(self, now: Nanos, side: Side, price: int) -> bool:
+        """Cancel our order of a side if its price is another, once its place is confirmed."""
         quote = self._quotes[side]
         full = side * self._position >= self._maker.position_max
         alive = quote.order in self._status
         if alive and (quote.price != price or full) and self._status[quote.order] == "open":
             self._cancel(now, quote.order)
             alive = False
-        if not alive and not full:
-            self._orders += 1
-            quote.order, quote.price = self._orders, price
-            self._place(now, side, price)
+        return not alive and not full
 
     def _cancel(self, now: Nanos, order: int) -> None:
         self._cancels += 1

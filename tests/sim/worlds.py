@@ -13,7 +13,7 @@ from mm.events.market import FeedStale
 from mm.events.units import INT64_MAX, MICROS, MILLIS, SECONDS, InstrumentId, Lots, Nanos, Ticks
 from mm.gateways.base import Message
 from mm.sim.queue_models import NUMBERS
-from mm.sim.settings import Latency, PaperSettings, Sampled
+from mm.sim.settings import Arrivals, Latency, Measured, PaperSettings, Sampled, Trip
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
 from tests import build
 from tests.build import BTC, BUY, SELL, START, delta, printed, snapshot
@@ -187,6 +187,41 @@ def all_varied(draw: Any) -> Plain:
     return {name: draw(varied) for name in ("entry", "response", *sorted(own))}
 
 
+takers = st.builds(
+    Arrivals,
+    rate=st.sampled_from([140.0, 20.0, 1_000.0, 0.0]),
+    decay=st.sampled_from([1.5, 0.0, 10.0]),
+    step=st.sampled_from([5 * MILLIS, MILLIS, 300 * MILLIS]).map(Nanos),
+)
+
+
+@st.composite
+def trips_measured(draw: Any) -> Plain:
+    """Round trips around the time of the stories, of which some never arrived."""
+    sent = arrived = int(START) - 50 * MILLIS
+    trips: list[Trip] = []
+    for gap, there, back, lost in draw(TRIPS):
+        sent += gap
+        if lost and trips:
+            trips.append((Nanos(sent), Nanos(0), Nanos(sent + back)))
+        else:
+            arrived = max(arrived, sent + there)
+            trips.append((Nanos(sent), Nanos(arrived), Nanos(arrived + back)))
+    return {"measured": Measured(tuple(trips))}
+
+
+TRIPS: Final = st.lists(
+    st.tuples(
+        st.sampled_from([20 * MILLIS, MILLIS, 0, 300 * MILLIS, 7]),
+        st.sampled_from([MILLIS, 1, 0, 30 * MILLIS]),
+        st.sampled_from([MILLIS, 1, 0, 30 * MILLIS, 400 * MILLIS]),
+        st.integers(0, 4).map(lambda number: number == 4),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
 @st.composite
 def papers(draw: Any, matching: str = "shared", far: Any = latencies) -> PaperSettings:
     """A paper account at some distance."""
@@ -195,6 +230,7 @@ def papers(draw: Any, matching: str = "shared", far: Any = latencies) -> PaperSe
         queue=draw(st.sampled_from(sorted(NUMBERS))),
         queue_power=draw(st.sampled_from([0.5, 1.0, 2.0, 3.0])),
         matching=matching,
+        arrivals=draw(takers),
         open_orders_max=draw(st.sampled_from([200, 200, 2])),
     )
 

@@ -1,0 +1,61 @@
+"""Takers by chance at the compiled venue, as `poisson` has them: the end of each step of time."""
+
+from mm.projections.compiled import ZERO, njit
+from mm.sim.poisson import chance, reached
+from mm.sim.venue import CLOSED, fill, usable
+from mm.sim.world import (
+    FAR_AWAY,
+    clocks,
+    instrument_count,
+    instruments,
+    markets,
+    queued,
+    queues,
+    slots,
+)
+
+
+@njit(cache=True)
+def await_takers(m: int, at: int) -> None:
+    """Something acted at `at`: takers come from then on while anything rests.
+
+    Steps that ended by our own last turn are over, and so are those before `at`.
+    """
+    clock = clocks(m)[0]
+    if not clock.open:
+        clock.step_due = FAR_AWAY
+    elif clock.step_due == FAR_AWAY:
+        clock.step_due = (max(clock.at, at - 1) // clock.step + 1) * clock.step
+
+
+@njit(cache=True)
+def take_steps(m: int, by: int, books: int) -> None:
+    """Every step that ends by then ends: takers come, and reach as far as chance has it."""
+    clock = clocks(m)[0]
+    while clock.step_due <= by:
+        at = clock.step_due
+        for ins in range(instrument_count(m)):
+            for side in range(2):
+                if queued(m)[ins, side]:
+                    draw = reached(clock.seed, at // clock.step, 1 - side)
+                    come(m, ins + books, at, ins, side, draw)
+        clock.step_due = at + clock.step
+        await_takers(m, at)
+
+
+@njit(cache=True)
+def come(m: int, b: int, at: int, ins: int, side: int, draw: float) -> None:
+    """Takers of one side's orders fill all that they reach, best price first."""
+    clock, market, sign, i = clocks(m)[0], markets(m)[b], 1 - 2 * side, 0
+    if not usable(m, b) or not (market.bid_size and market.ask_size):
+        return
+    while i < queued(m)[ins, side]:
+        slot = queues(m)[2 * ins + side, i]
+        order = slots(m)[slot]
+        halves = sign * (market.bid + market.ask - 2 * order.price)
+        distance = 0.5 * halves * instruments(m)[ins].tick_size
+        if draw >= chance(clock.arrival_rate, clock.arrival_decay, distance, clock.step_seconds):
+            return
+        fill(m, b, at, slot, order.price, order.size - order.filled, ZERO)
+        if order.state != CLOSED:
+            i += 1
