@@ -1,9 +1,14 @@
 """A compiled run whose latency is at each time the last one that a session measured.
 
-The pass plays constant latencies; here they are changed between two pieces of the rows. A command
+Latencies that are constant are changed here between two pieces of the rows. A command
 takes as long as the last measured one, from the turn in which that was decided; an answer reaches
 the desk as late as the last one was heard, from when the venue gave that. Until the first
 measurement the latencies are those of the settings.
+
+Why this stands beside `Measured`, which the pass plays too: that has acknowledged orders alone and
+draws lines between them, while this has the way back of every answer, fills among them, and no line
+across a stall. Of one paper session at its own pace (60 s, 690 orders) this reproduced 0.99, lines
+0.49. `Measured` is for settings: trips that a venue gave, and what never arrived.
 """
 
 from collections.abc import Iterable
