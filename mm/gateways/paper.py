@@ -22,10 +22,8 @@ from mm.events.orders import (
 from mm.events.units import Nanos, OrderId
 from mm.events.vocabulary import Fact, Intent, Market
 from mm.projections.orders import Order
-from mm.sim.compiled_trading import COMPILED, compiled_venue
+from mm.sim.compiled_trading import compiled_venue
 from mm.sim.order import Standing
-from mm.sim.paper import PaperVenue
-from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import PaperSettings
 
 _COMMANDS: Final[dict[type, str]] = {
@@ -44,18 +42,12 @@ _RESOLUTIONS: Final = {
 }
 
 
-def venue_of(settings: PaperSettings, seed: int) -> PaperVenue:
-    """The venue of an account: the compiled one, but for ways of matching that it has not."""
-    make = compiled_venue if settings.matching in COMPILED else plain_venue
-    return make(settings, seed)
-
-
 class PaperGateway:
     """One paper account."""
 
     def __init__(self, settings: PaperSettings, seed: int) -> None:
         """Open the account."""
-        self._venue = venue_of(settings, seed)
+        self._venue = compiled_venue(settings, seed)
         self._wallet = settings.wallet
         self._last = Nanos(0)
 

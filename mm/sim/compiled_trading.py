@@ -26,9 +26,10 @@ from mm.events.orders import (
 )
 from mm.events.units import InstrumentId, Nanos, OrderId, Side
 from mm.events.vocabulary import Intent
+from mm.sim.chances import Takers
 from mm.sim.clerk import Clerk
 from mm.sim.compiled_run import Memory
-from mm.sim.counter import costs, gets
+from mm.sim.counter import comes, costs, gets
 from mm.sim.ear import Ear
 from mm.sim.fees import EXACT
 from mm.sim.filters import combination
@@ -59,8 +60,6 @@ from mm.sim.venue import (
 from mm.sim.world import MESSAGE, SLOTS
 
 TIFS: Final = {TimeInForce.GTC: GTC, TimeInForce.IOC: IOC, TimeInForce.FOK: FOK}
-COMPILED: Final = ("shared", "whole")
-"""The ways of matching that this venue has, as settings name them."""
 NUMBERS_MAX: Final = 4 * SLOTS
 """Orders are numbered up to here; then those that are open are numbered anew from 1."""
 KIND, SLOT, PRICE, SIZE, REASON, AT = map(
@@ -72,10 +71,9 @@ KIND, SLOT, PRICE, SIZE, REASON, AT = map(
 class CompiledTrading:
     """One instrument at the compiled venue; see `Trading`."""
 
-    def __init__(self, settings: PaperSettings, clerk: Clerk, free: Free | None) -> None:
+    def __init__(self, settings: PaperSettings, seed: int, clerk: Clerk, free: Free | None) -> None:
         """Open."""
         self.clerk = clerk
-        self.chances = None
         self._free = free
         self._model, self._power = number_of(settings.queue), settings.queue_power
         self._memory = memory = Memory(1, 0, two_clocks=False)
@@ -83,6 +81,8 @@ class CompiledTrading:
         memory.clock["queue"], memory.clock["open_max"] = self._model, SLOTS
         memory.clock["whole"] = settings.matching == "whole"
         self._ear = Ear(memory)
+        by_chance = (settings.arrivals, seed) if settings.matching == "poisson" else None
+        self.chances = by_chance and Takers(memory, clerk, by_chance, self._answered)
         self._vacant = list(range(SLOTS))
         self._orders: dict[int, Order] = {}
         self._slots: dict[OrderId, int] = {}
@@ -103,6 +103,7 @@ class CompiledTrading:
         row, lot = memory.instruments[0], float(instrument.lot_size)
         filters(row, instrument)
         row["inverse"], row["lot_size"] = instrument.kind is ContractKind.INVERSE, lot
+        row["tick_size"] = float(instrument.tick_size)
         row["queue_n"] = parameter(self._model, self._power, lot)
 
     def hear(self, at: Nanos, event: MarketEvent) -> None:
@@ -236,7 +237,7 @@ def compiled_venue(settings: PaperSettings, seed: int) -> PaperVenue:
             where="paper.open_orders_max",
             remedy=f"allow {SLOTS} open orders at the most",
         )
-    return PaperVenue(settings, seed, partial(CompiledTrading, settings))
+    return PaperVenue(settings, seed, partial(CompiledTrading, settings, seed))
 
 
 def warm() -> None:
@@ -247,3 +248,5 @@ def warm() -> None:
     )
     memory.commands[0]["kind"] = CANCEL_ALL
     gets(memory.address, 0)
+    memory.clock["step"] = 1
+    comes(memory.address, 0)

@@ -18,7 +18,9 @@ from mm.projections.ladder import BEST, FULL, NONE, follow, heads, next_key
 from mm.sim.arrivals import act, sweep
 from mm.sim.compiled_run import Memory
 from mm.sim.feed import BID, LOST, play, settle
-from mm.sim.world import clocks, commands, rows_of
+from mm.sim.poisson import reached
+from mm.sim.takers import come
+from mm.sim.world import FAR_AWAY, clocks, commands, queued, rows_of
 
 FACTS, RULINGS, STANDINGS, NUMBERS, PRICES, SIZES = range(40, 46)
 """Where the table of addresses tells where these are."""
@@ -107,8 +109,21 @@ def gets(m: int, at: int) -> int:
     _begin(m)
     clock = clocks(m)[0]
     clock.command_from, clock.command_to = 0, 1
+    clock.at, clock.step_due = at, FAR_AWAY  # When takers come is the caller's to say.
     commands(m)[0].arrival = at
     act(m, at, ZERO)
+    answers: int = clock.response_to
+    return answers
+
+
+@njit(cache=True)
+def comes(m: int, at: int) -> int:
+    """A step of time ends, and takers come by chance; returns how many answers it brings."""
+    _begin(m)
+    clock = clocks(m)[0]
+    for side in range(2):
+        if queued(m)[0, side]:
+            come(m, ZERO, at, ZERO, side, reached(clock.seed, at // clock.step, 1 - side))
     answers: int = clock.response_to
     return answers
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -13,9 +13,18 @@ from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.orders import OrderAcked, OrderCanceled, OrderFilled, OrderRejected
 from mm.events.units import MILLIS, Nanos
 from mm.projections.ladder import FAR_MAX
-from mm.sim.compiled_trading import COMPILED, NUMBERS_MAX, compiled_venue
+from mm.sim.compiled_trading import NUMBERS_MAX, compiled_venue
 from mm.sim.queue_models import NUMBERS
-from mm.sim.settings import NONE, SEEDS, Latency, Measured, PaperSettings, Sampled
+from mm.sim.settings import (
+    MATCHINGS,
+    NONE,
+    SEEDS,
+    Arrivals,
+    Latency,
+    Measured,
+    PaperSettings,
+    Sampled,
+)
 from mm.sim.world import SLOTS
 from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, snapshot
 from tests.sim.build import cancels_all, ioc, kinds, marked, of_orders, rated, sold, takes
@@ -43,7 +52,8 @@ fundings = st.one_of(
     st.builds(rated, st.sampled_from(["-0.01", "0.0003"]), stamps, venue_time=stamps),
 )
 public = st.integers(0, 19).flatmap(lambda n: (events, parts(), fundings)[max(0, n - 17)])
-actions = st.one_of(public, public, commands, commands, strangers)
+ALL: Final = [*[public] * 6, *[commands] * 6, strangers]
+actions = st.integers(0, len(ALL) - 1).flatmap(ALL.__getitem__)
 stories = st.lists(st.tuples(gaps, st.integers(0, 3), actions), min_size=20, max_size=60)
 
 ranges = st.sampled_from(
@@ -80,9 +90,12 @@ def papers(draw: Any, balances: Any = None) -> PaperSettings:
         queue=draw(st.sampled_from(sorted(NUMBERS))),
         queue_power=draw(st.sampled_from([0.5, 1.0, 3.0])),
         market=draw(st.sampled_from(["received", "venue"])),
-        matching=draw(st.sampled_from(COMPILED)),
+        matching=draw(st.sampled_from(MATCHINGS)),
         open_orders_max=draw(st.sampled_from([200, 200, 3])),
         balances=balances,
+        arrivals=Arrivals(
+            rate=draw(st.sampled_from([20.0, 140.0])), decay=draw(st.sampled_from([0.5, 5.0]))
+        ),
     )
 
 
@@ -94,12 +107,12 @@ def listed(draw: Any) -> tuple[InstrumentDefined, ...]:
 
 
 def told(
-    settings: PaperSettings,
+    account: PaperSettings,
     instruments: tuple[InstrumentDefined, ...],
     story: list[tuple[int, int, Action]],
 ) -> Twins:
     """Both venues after a story that begins with a book."""
-    twins = Twins(settings, *instruments)
+    twins = Twins(account, *instruments)
     opening: list[tuple[int, int, Action]] = [(1, n, BOOK) for n in range(len(instruments))]
     done = numbered(opening + story, [each.instrument for each in instruments])
     for at, action in done:
@@ -110,12 +123,12 @@ def told(
 
 @given(papers(), listed(), stories)
 def test_any_story(
-    settings: PaperSettings,
+    account: PaperSettings,
     instruments: tuple[InstrumentDefined, ...],
     story: list[tuple[int, int, Action]],
 ) -> None:
     """Facts to the byte, queues after every step, open orders, accounts, books."""
-    told(settings, instruments, story)
+    told(account, instruments, story)
 
 
 SPOTS: Final = tuple(
@@ -138,23 +151,24 @@ purses = st.fixed_dictionaries(
 
 @given(purses.flatmap(papers), st.sampled_from(SPOTS), stories)
 def test_limited_money(
-    settings: PaperSettings, defined: InstrumentDefined, story: list[tuple[int, int, Action]]
+    account: PaperSettings, defined: InstrumentDefined, story: list[tuple[int, int, Action]]
 ) -> None:
     """On spot an order that is not covered is refused, after all that else speaks against it."""
-    told(settings, (defined,), story)
+    told(account, (defined,), story)
 
 
 def test_stories_differ() -> None:
     """What is compared is not nothing."""
     seen: set[str] = set()
 
+    @settings(max_examples=150)
     @given(papers(), listed(), stories)
     def play(
-        settings: PaperSettings,
+        account: PaperSettings,
         instruments: tuple[InstrumentDefined, ...],
         story: list[tuple[int, int, Action]],
     ) -> None:
-        for fact in told(settings, instruments, story).told:
+        for fact in told(account, instruments, story).told:
             seen.add(type(fact).__name__)
             seen.add(str(getattr(fact, "reason", getattr(fact, "liquidity", ""))))
 

@@ -1,7 +1,7 @@
 """The plain venue and the compiled one, to which the same happens: what they tell must be equal."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mm.events.base import MarketEvent
 from mm.events.codec import encode_event
 from mm.events.instrument import InstrumentDefined
-from mm.events.orders import OrderKind, TimeInForce
+from mm.events.orders import AmendOrder, CancelOrder, OrderKind, PlaceOrder, TimeInForce
 from mm.events.units import InstrumentId, Nanos, OrderId
 from mm.sim.compiled_trading import CompiledTrading, compiled_venue
 from mm.sim.paper import Heard
@@ -163,7 +163,7 @@ def fast_book(twins: Twins, instrument: InstrumentId) -> tuple[bool, list[Levels
 # -- stories ---------------------------------------------------------------------------------------
 
 prices = st.integers(MIDDLE - 4, MIDDLE + 4)
-names = st.integers(0, 9).map(lambda number: f"o{number}")
+names = st.integers(1, 4).map(lambda number: f"o{number}")
 makers = st.builds(placed, st.just(""), sides, prices, sizes)
 takers = st.builds(
     placed,
@@ -178,29 +178,30 @@ takers = st.builds(
 )
 strangers = st.builds(placed, st.just(""), sides, prices, sizes, wallet=st.just("other"))
 amends = st.builds(amend, names, prices, st.integers(0, 14))
-commands = st.one_of(
-    makers,
-    makers,
-    makers,
-    takers,
-    takers,
-    names.map(cancel),
-    amends,
-    amends,
-    st.builds(cancels_all),
-)
+alls = st.builds(cancels_all)
+canceled = names.map(cancel)
+WEIGHTED: Final = [*[makers] * 7, *[takers] * 4, *[canceled] * 2, *[amends] * 6, alls]
+commands = st.integers(0, len(WEIGHTED) - 1).flatmap(WEIGHTED.__getitem__)
 
 
 def numbered(
     story: list[tuple[int, int, Action]], instruments: list[InstrumentId]
 ) -> list[tuple[Nanos, Action]]:
-    """A story with times; its orders are named in turn."""
-    at, count, told = int(START), 0, []
+    """A story with times; its orders are named in turn.
+
+    What is said of order `o3` is said of the third last one that was sent before.
+    """
+    at, where, told = int(START), list[InstrumentId](), []
     for gap, which, action in story:
         at += gap
         changes: dict[str, Any] = {"instrument": instruments[which % len(instruments)]}
-        if getattr(action, "order_id", None) == "":
-            changes["order_id"] = OrderId(f"o{count}")
-            count += 1
+        if isinstance(action, PlaceOrder):
+            changes["order_id"] = OrderId(f"o{len(where)}")
+            where.append(changes["instrument"])
+        elif isinstance(action, AmendOrder | CancelOrder):
+            number = len(where) - int(action.order_id[1:])
+            changes["order_id"] = OrderId(f"o{number}")
+            if number >= 0 and which:  # Else it may be said where the order is not.
+                changes["instrument"] = where[number]
         told.append((Nanos(at), replace(action, **changes)))
     return told
