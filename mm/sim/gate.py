@@ -33,8 +33,12 @@ def forget(m: int, ins: int, at: int) -> None:
 
 
 @njit(cache=True)
-def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int) -> bool:
-    """Whether an order passes the risk gate, against the worst case of this instant."""
+def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int, replaces: int) -> bool:
+    """Whether an order passes the risk gate, against the worst case of this instant.
+
+    An amend is checked as the order it would become, in place of the one in the slot it `replaces`;
+    a new order replaces none: -1.
+    """
     rules, market = instruments(m)[ins], markets(m)[ins]
     if not trusted(m, ins) or not (market.bid_size and market.ask_size):
         return False
@@ -52,16 +56,30 @@ def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int) -> bool
             continue
         for i in range(desks(m)[d].live):
             order = slots(m)[live(m)[d, i]]
+            if live(m)[d, i] == replaces:
+                continue
             count += 1
             if order.sign == sign:
-                leaves += order.size - order.heard
-            elif (price - order.price) * sign >= 0:
-                return False  # It would meet a live order of ours, whatever its state.
+                leaves += max(order.size_heard, order.amend_size) - order.heard
+            elif stands_in_way(m, live(m)[d, i], sign, price):
+                return False
     if sign * rules.net + leaves + size > rules.position_max:
         return False
     if count >= rules.open_orders_max:
         return False
     return rules.sent_to - rules.sent_from < rules.rate_max
+
+
+@njit(cache=True)
+def stands_in_way(m: int, slot: int, sign: int, price: int) -> bool:
+    """Whether an order of side `sign` would meet this live one of the other, whatever its state.
+
+    While an amend is under way it may stand at either price.
+    """
+    order = slots(m)[slot]
+    if (price - order.price_heard) * sign >= 0:
+        return True
+    return bool(order.amend_price and (price - order.amend_price) * sign >= 0)
 
 
 @njit(cache=True)

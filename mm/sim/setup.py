@@ -3,11 +3,18 @@
 What the pass cannot play yet is named by `unplayable`, so that whoever asks may play it the plain
 way instead. Desks stand in the order in which the engine would ask them: by instrument, as these
 were defined, then as the settings name them.
+
+Limited money is refused: the plain account reserves and pays exact decimals, shared by instruments
+whose ticks, lots and fees have different steps, and no word of 64 bits holds them. Nor may the pass
+stop to ask Python at every order. Whoever trades live at the compiled venue keeps the account beside
+it, as it keeps wallets and ids: what an order locks is checked before its command is handed over
+at the time it arrives, fills and ends are booked as they are told.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
 
+from mm.engine.core import decisions_max
 from mm.engine.limits import Limits
 from mm.engine.settings import EngineSettings, SymmetricSettings, limits_of, strategy_of
 from mm.errors import ConfigError
@@ -33,9 +40,9 @@ def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:
     """Why the pass cannot play these settings; empty where it can."""
     if paper.balances is not None:
         return "its money is limited"
+    if decisions(settings) > decisions_max(len(settings.limits)):
+        return "its strategies together may decide more than one turn takes"
     for name, chosen in settings.strategies.items():
-        if chosen.amend:
-            return f"strategy {name} amends"
         if isinstance(chosen, SymmetricSettings) and chosen.levels > LEVELS_MAX // 3:
             return f"strategy {name} rests {chosen.levels} levels"
     if any(each.open_orders_max > QUEUE_MAX for each in settings.limits.values()):
@@ -45,6 +52,20 @@ def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:
     if any(each.messages_per_second_max > SENT_MAX for each in settings.limits.values()):
         return f"a limit allows more than {SENT_MAX} messages a second"
     return ""
+
+
+def decisions(settings: EngineSettings) -> int:
+    """The most that can be decided in one turn, in which every strategy is asked.
+
+    Of each that is, on either side, to cancel or amend what it rests and to place as much anew,
+    beside a hedge and the reason for what it does not quote.
+    """
+    levels = [
+        chosen.levels if isinstance(chosen, SymmetricSettings) else 1
+        for chosen in settings.strategies.values()
+        if chosen.instrument in settings.limits
+    ]
+    return sum(4 * each + 2 for each in levels)
 
 
 def employed(
@@ -86,8 +107,9 @@ def memory_of(
         row["lot_size"], row["tick_size"] = float(instrument.lot_size), float(instrument.tick_size)
         if limits is not None:
             limit(row, instrument, limits_of(limits, instrument))
-    for desk, (place, _, strategy) in enumerate(desks):
+    for desk, (place, name, strategy) in enumerate(desks):
         _desk(memory, desk, place, strategy)
+        memory.desks["amends"][desk] = settings.strategies[name].amend
     _clock(memory, paper)
     place_away(memory, paper, seed)
     memory.at_venue[:] = memory.instruments

@@ -6,7 +6,7 @@ Wakes are latched while rows are played and answered at the turn's end, as in `e
 from typing import Any
 
 from mm.projections.compiled import ONE, ZERO, njit
-from mm.sim.trader import quote
+from mm.sim.quoting import quote
 from mm.sim.venue import trusted
 from mm.sim.world import (
     FAR_AWAY,

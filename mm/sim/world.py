@@ -120,7 +120,8 @@ DESK: Final = np.dtype(
         ("own_orders", "u1"),
         ("awake", "u1"),
         ("when_changed", "u1"),
-        ("pad", "u1", 3),
+        ("amends", "u1"),  # An order that is to move is amended.
+        ("pad", "u1", 2),
         ("book_age_max", "<i8"),  # 0: a book may be as old as it is.
         ("take_sign", "<i8"),
         ("take_price", "<i8"),
@@ -137,16 +138,21 @@ SLOT: Final = np.dtype(
         ("instrument", "<i8"),
         ("sign", "<i8"),
         ("level", "<i8"),
-        ("price", "<i8"),
-        ("size", "<i8"),
+        ("price_heard", "<i8"),  # As far as we have heard: an amend may have changed them since.
+        ("size_heard", "<i8"),
         ("heard", "<i8"),  # Lots filled, as far as we have heard.
         ("status", "<i8"),
+        ("amend_price", "<i8"),  # What an unanswered amend asks for; 0: there is none.
+        ("amend_size", "<i8"),
+        ("serves", "<i8"),  # The level it serves, from 1; 0: none; MOVES: it is to be amended.
         ("tif", "<i8"),
         ("market", "<i8"),  # At any price.
         ("post_only", "<i8"),
         ("reduce_only", "<i8"),
         ("unfunded", "<i8"),  # Whoever sends it knows that too little is free.
         ("state", "<i8"),
+        ("price", "<i8"),
+        ("size", "<i8"),
         ("filled", "<i8"),
         ("front", "<f8"),
         ("traded", "<f8"),
@@ -220,6 +226,7 @@ CLOCK: Final = np.dtype(
         ("awake", "<i8"),  # Some desk is.
         ("desk", "<i8"),  # The desk that Python is to be asked for.
         ("cancels", "<i8"),
+        ("amends", "<i8"),
         ("turns", "<i8"),
         ("events", "<i8"),
         ("refused", "<i8"),

@@ -33,7 +33,7 @@ from mm.sim.reasons import CANCELS, REJECTS
 from mm.sim.settings import PaperSettings
 from mm.sim.setup import memory_of
 from mm.sim.stretch import stretch
-from mm.sim.venue import CANCEL, CANCEL_ALL, CANCELED, ELSEWHERE, FILL, FOK, GTC, IOC, PLACE
+from mm.sim.venue import AMEND, CANCEL, CANCEL_ALL, CANCELED, ELSEWHERE, FILL, FOK, GTC, IOC, PLACE
 from mm.sim.world import WIRE
 from tests.sim.passing import (
     Book,
@@ -54,7 +54,10 @@ TIFS: Final = {
     TimeInForce.IOC: int(IOC),
     TimeInForce.FOK: int(FOK),
 }
-NAMES: Final = ("ack", "reject", "fill", "canceled", "cancel rejected")
+NAMES: Final = (
+    *("ack", "reject", "fill", "canceled", "cancel rejected"),
+    *("amended", "amend rejected"),
+)
 """What the venue says, by the number of the answer."""
 
 
@@ -164,12 +167,16 @@ class Commanded:
             kind, slot = PLACE, self._place(intent, number, instrument)
         elif isinstance(intent, CancelOrder):
             kind, slot = CANCEL, self._slots.get(number, 0)
+        elif isinstance(intent, AmendOrder):
+            kind, slot = AMEND, self._slots.get(number, 0)
         clock = self.clock
         assert not clock["varies"], "a constant distance"
         clock["command_last"] = max(clock["command_last"], at + clock["entry"])
         message = self.memory.commands[clock["command_to"] % WIRE]
         message["arrival"], message["kind"], message["slot"] = clock["command_last"], kind, slot
         message["id"], message["instrument"] = number, instrument
+        if isinstance(intent, AmendOrder):
+            message["price"], message["size"] = intent.price, intent.size
         clock["command_to"] += 1
 
     def _place(self, intent: PlaceOrder, number: int, instrument: int) -> int:

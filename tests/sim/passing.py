@@ -20,9 +20,12 @@ from mm.engine.risk import Risk
 from mm.events.account import FundingPaid
 from mm.events.instrument import InstrumentDefined
 from mm.events.orders import (
+    AmendOrder,
+    AmendRejected,
     CancelOrder,
     Liquidity,
     OrderAcked,
+    OrderAmended,
     OrderCanceled,
     OrderFilled,
     OrderRejected,
@@ -128,6 +131,7 @@ class Told(NamedTuple):
     orders: list[Asked]
     fills: list[Filled]
     cancels: int
+    amends: int
     refusals: int
     turns: int
     nets: list[int]
@@ -186,7 +190,9 @@ class _Log:
         self._lots: dict[OrderId, int] = {}
         self._fills: list[Filled] = []
         self._fees: list[tuple[Decimal, str]] = []
-        self._cancels = self._turns = self._odd = 0
+        self._amended: dict[OrderId, Any] = {}
+        self._asked: dict[OrderId, AmendOrder] = {}
+        self._cancels = self._amends = self._turns = self._odd = 0
 
     def add(self, turn: Turn) -> None:
         """Take a turn."""
@@ -201,11 +207,19 @@ class _Log:
                     self._ended[fact.order_id] = turn.at
                 case OrderFilled():
                     self._fill(turn.at, fact)
+                case OrderAmended():
+                    self._amended[fact.order_id] = fact
+                    self._answered(turn.at, fact.order_id)
+                case AmendRejected():
+                    self._answered(turn.at, fact.order_id)
         for decision in turn.decisions:
             if isinstance(decision, PlaceOrder):
                 self._orders.append((turn.at, decision))
                 self.numbers[decision.order_id] = len(self._orders)
             self._cancels += isinstance(decision, CancelOrder)
+            if isinstance(decision, AmendOrder):
+                self._amends += 1
+                self._asked[decision.order_id] = decision
 
     def _fill(self, at: int, fact: OrderFilled) -> None:
         number = self.numbers[fact.order_id]
@@ -213,9 +227,21 @@ class _Log:
         what = (int(fact.side), fact.price, fact.size, taker)
         self._fees.append((fact.fee, fact.fee_asset))
         self._fills.append(Filled(number, fact.venue_time, at, *what))
-        lots = self._lots[fact.order_id] = self._lots.get(fact.order_id, 0) + fact.size
-        if lots == self._orders[number - 1][1].size:
-            self._ended[fact.order_id] = at
+        self._lots[fact.order_id] = self._lots.get(fact.order_id, 0) + fact.size
+        self._close(at, fact.order_id)
+
+    def _answered(self, at: int, order_id: OrderId) -> None:
+        """No amend is under way any more: it may be all that kept an order alive."""
+        self._asked.pop(order_id, None)
+        self._close(at, order_id)
+
+    def _close(self, at: int, order_id: OrderId) -> None:
+        """It is over, once all that may be asked of it is filled."""
+        placed: Any = self._orders[self.numbers[order_id] - 1][1]
+        size = self._amended.get(order_id, placed).size
+        most = max(size, self._asked[order_id].size if order_id in self._asked else 0)
+        if self._lots.get(order_id, 0) >= most:
+            self._ended.setdefault(order_id, at)
 
     def told(
         self,
@@ -232,8 +258,8 @@ class _Log:
                 instrument=ids.index(order.instrument),
                 strategy=order.strategy,
                 side=int(order.side),
-                price=order.price,
-                size=order.size,
+                price=self._amended.get(order.order_id, order).price,
+                size=self._amended.get(order.order_id, order).size,
                 level=order.level,
                 hedge=order.tif is TimeInForce.IOC,
                 acked=self._acked.get(order.order_id, 0),
@@ -243,7 +269,10 @@ class _Log:
             for at, order in self._orders
         ]
         turns = self._turns - FRAME
-        told = Told(orders, self._fills, self._cancels, refusals, turns, nets, books, queues)
+        told = Told(
+            *(orders, self._fills, self._cancels, self._amends, refusals, turns),
+            *(nets, books, queues),
+        )
         return told._replace(odd=self._odd, fees=tuple(self._fees))
 
 
@@ -404,9 +433,9 @@ def told_by(memory: Memory, names: Sequence[str], queues: Any = ()) -> Told:
         )
         for fill in records(memory.fills[: clock["fills"]])
     ]
-    cancels, refused, turns = (int(clock[name]) for name in ("cancels", "refused", "turns"))
+    counts = [int(clock[name]) for name in ("cancels", "amends", "refused", "turns")]
     nets = memory.instruments["held"].tolist()
-    return Told(orders, fills, cancels, refused, turns, nets, books_of(memory), list(queues))
+    return Told(orders, fills, *counts, nets, books_of(memory), list(queues))
 
 
 def records(array: Any) -> Iterable[dict[str, Any]]:
@@ -467,7 +496,7 @@ def assert_same(plain: Told, fast: Told) -> None:
         pairs = zip(getattr(plain, name), getattr(fast, name), strict=False)
         for number, (one, other) in enumerate(pairs, 1):
             assert one == other, f"{name} differ from number {number} on"
-    names = ["orders", "fills", "cancels", "nets", "books"]
+    names = ["orders", "fills", "cancels", "amends", "nets", "books"]
     names += ["fees"] if fast.fees else []
     names += [] if plain.odd else ["refusals", "turns"]
     for name in names:

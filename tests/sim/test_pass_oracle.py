@@ -50,9 +50,9 @@ def test_many_synthetic_markets(seed: int) -> None:
 
 
 def test_worlds_differ() -> None:
-    """What is compared is not nothing: makers and takers fill, are canceled, and refused."""
+    """What is compared is not nothing: makers and takers fill, are canceled, moved, and refused."""
     told = plainly(synthetic(24, 600))
-    assert min(len(told.orders), len(told.fills), told.cancels, told.refusals) > 10
+    assert min(len(told.orders), len(told.fills), told.cancels, told.amends, told.refusals) > 10
 
 
 @given(world=worlds(), block=st.sampled_from([1, 7, 64]))

@@ -17,7 +17,7 @@ from mm.events.orders import (
 from mm.events.units import MICROS, MILLIS, Nanos, OrderId
 from mm.sim.queue_models import NUMBERS
 from mm.sim.settings import NONE, PaperSettings
-from tests.build import BUY, SELL, START, cancel, delta, instrument, placed, snapshot
+from tests.build import BUY, SELL, START, amend, cancel, delta, instrument, placed, snapshot
 from tests.sim.build import bought, cancels_all, fok, ioc, market, takes
 from tests.sim.commanded import Action, Story, commanded, plainly
 from tests.sim.worlds import KINDS, MIDDLE, constant, events, narrow, second, sides, steady, trades
@@ -50,7 +50,8 @@ any_orders = st.builds(
     reduce_only=st.sampled_from([False, False, True]),
 )
 ends = st.integers(0, 11).map(lambda n: cancel(NUMBERED) if n else cancels_all())
-commands = st.one_of(makers(), makers(), any_orders, ends)
+amends = st.builds(amend, st.just(NUMBERED), prices, sizes)
+commands = st.one_of(makers(), makers(), any_orders, ends, amends)
 
 
 @st.composite
@@ -128,6 +129,11 @@ ORDERS: Final = (
     placed("6", BUY, 1002, 1),
     fok("7", SELL, 999, 3),
     market("8", SELL, 12),
+    placed("9", SELL, 1003, 4),
+    amend("9", 1003, 3),
+    amend("9", 1002, 3),
+    amend("9", 998, 5),
+    amend("8", 998, 5),
 )
 SAID: Final = [
     (1, "ack"),
@@ -149,6 +155,11 @@ SAID: Final = [
     (8, "fill", 999, 2, Liquidity.TAKER),
     (8, "fill", 998, 8, Liquidity.TAKER),
     (8, "canceled", CancelReason.IOC_REST, 10),
+    (9, "ack"),
+    (9, "amended", 1003, 3),
+    (9, "amended", 1002, 3),
+    (9, "amend rejected", RejectReason.POST_ONLY_CROSSED),
+    (8, "amend rejected", RejectReason.UNKNOWN_ORDER),
 ]
 
 
@@ -163,6 +174,17 @@ def test_each_kind_is_answered() -> None:
     story = story_of(*ORDERS)
     compared(story)
     assert [answer[2:] for answer in commanded(story).answers] == SAID
+
+
+def test_an_amend_keeps_its_place_unless_it_grows_or_moves() -> None:
+    """Nine are ahead, of which four trade: a smaller order keeps that place, a larger loses it."""
+    grown, shrunk = (
+        commanded(
+            story_of(ORDERS[0], placed("1", SELL, 1002, 5), bought(1002, 4), amend("1", 1002, size))
+        )
+        for size in (6, 2)
+    )
+    assert [found.queues[-1][1][0].front for found in (grown, shrunk)] == [9, 5]
 
 
 def test_what_a_reducer_could_not_take_is_left_to_others() -> None:

@@ -114,6 +114,7 @@ def strategies(draw: Any, defined: InstrumentDefined) -> Plain:
             "half_spread_ticks": draw(st.sampled_from([1.0, 0.25, 2.5])),
             "skew_ticks": draw(st.sampled_from([0.5, 0.0, 2.0])),
             "refresh": draw(st.sampled_from(["1ms", "7ms", "250ms"])),
+            "amend": draw(st.booleans()),
         }
     return {
         "kind": "symmetric",
@@ -131,6 +132,7 @@ def strategies(draw: Any, defined: InstrumentDefined) -> Plain:
         "hedge_above": str(draw(st.sampled_from([0, 1, 4])) * lot),
         "hedge_slippage_bps": draw(st.sampled_from([0.0, 5.0, 30.0])),
         "fair": draw(st.sampled_from(["mid", "microprice"])),
+        "amend": draw(st.booleans()),
     }
 
 
@@ -183,7 +185,7 @@ def latencies(draw: Any) -> Plain:
 @st.composite
 def all_varied(draw: Any) -> Plain:
     """Any kind of delay, and some commands with one of their own."""
-    own = draw(st.sets(st.sampled_from(["place", "cancel"])))
+    own = draw(st.sets(st.sampled_from(["place", "cancel", "amend"])))
     return {name: draw(varied) for name in ("entry", "response", *sorted(own))}
 
 
@@ -348,6 +350,7 @@ def _maker(random: Random, defined: InstrumentDefined) -> Plain:
             "half_spread_ticks": choice([0.5, 1.0, 3.0]),
             "skew_ticks": choice([0.0, 0.5]),
             "refresh": choice(["10ms", "100ms"]),
+            "amend": choice([True, False]),
         }
     return {
         "kind": "symmetric",
@@ -364,6 +367,7 @@ def _maker(random: Random, defined: InstrumentDefined) -> Plain:
         "hedge_above": str(choice([0, 1, 3]) * size * lot),
         "hedge_slippage_bps": choice([1.0, 5.0]),
         "fair": choice(["mid", "microprice"]),
+        "amend": choice([True, False]),
     }
 
 
