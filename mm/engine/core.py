@@ -41,6 +41,11 @@ _ROOM: Final = TURN_EVENTS_MAX - TURN_FACTS_MAX - 2
 """What facts and a fault's two decisions leave, to be shared with its cancels."""
 
 
+def decisions_max(posts: int) -> int:
+    """How many decisions a turn takes, a fault's own and its cancels of each post not counted."""
+    return min(DECISIONS_MAX, _ROOM - posts)
+
+
 class Outcome(NamedTuple):
     """What a turn holds: due timers and what was heard, then what was decided."""
 
@@ -175,7 +180,7 @@ class Engine:
     @property
     def _full(self) -> bool:
         """Whether a turn takes no more decisions, a fault's own and its cancels not counted."""
-        return len(self._decisions) >= min(DECISIONS_MAX, _ROOM - len(self.posts))
+        return len(self._decisions) >= decisions_max(len(self.posts))
 
     def _ask(self, post: Post, desk: Desk) -> None:
         if self._full:

@@ -58,8 +58,8 @@ def keeps(m: int, slot: int, price: int, size: int) -> bool:
     if order.tif != GTC or order.status in (PENDING_CANCEL, UNCERTAIN):
         return False
     if order.amend_size:
-        return order.amend_price == price and order.amend_size - order.heard <= size
-    return order.price_heard == price and order.size_heard - order.heard <= size
+        return bool(order.amend_price == price and order.amend_size - order.heard <= size)
+    return bool(order.price_heard == price and order.size_heard - order.heard <= size)
 
 
 @njit(cache=True)
@@ -71,7 +71,7 @@ def assign(m: int, d: int, side: int) -> int:
         order = slots(m)[live(m)[d, i]]
         if order.sign == sign:
             order.serves = 0
-    missing = count
+    missing: int = count
     for level in range(count):
         price, size = wanted(m)[4 * d + side, 2 * level], wanted(m)[4 * d + side, 2 * level + 1]
         for i in range(desk.live):
@@ -122,10 +122,10 @@ def doubtful(m: int, d: int, sign: int) -> bool:
 def serving(m: int, d: int, sign: int, what: int) -> int:
     """The slot of the first order of a side that serves a level, or MOVES; else NOBODY."""
     for i in range(desks(m)[d].live):
-        slot = live(m)[d, i]
+        slot: int = live(m)[d, i]
         if slots(m)[slot].sign == sign and slots(m)[slot].serves == what:
             return slot
-    return NOBODY
+    return int(NOBODY)
 
 
 @njit(cache=True)

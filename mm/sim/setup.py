@@ -5,10 +5,10 @@ way instead. Desks stand in the order in which the engine would ask them: by ins
 were defined, then as the settings name them.
 
 Limited money is refused: the plain account reserves and pays exact decimals, shared by instruments
-whose ticks, lots and fees have different steps, and no word of 64 bits holds them. Nor may the pass
-stop to ask Python at every order. Whoever trades live at the compiled venue keeps the account beside
-it, as it keeps wallets and ids: what an order locks is checked before its command is handed over
-at the time it arrives, fills and ends are booked as they are told.
+whose ticks, lots and fees have different steps, and no word of 64 bits holds them; nor may the pass
+stop to ask Python at every order. Who trades live at the compiled venue has the account in Python:
+it says of each command, when that arrives, whether too little is free (`unfunded`), and books what
+it is told.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def decisions(settings: EngineSettings) -> int:
     """The most that can be decided in one turn, in which every strategy is asked.
 
     Of each that is, on either side, to cancel or amend what it rests and to place as much anew,
-    beside a hedge and the reason for what it does not quote.
+    beside a hedge and the reason for what it does not quote. Of one's own class a level is counted.
     """
     levels = [
         chosen.levels if isinstance(chosen, SymmetricSettings) else 1

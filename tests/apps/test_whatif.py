@@ -291,10 +291,10 @@ def test_the_short_form_needs_one_strategy(config: Config) -> None:
 
 
 def test_what_the_pass_cannot_play_is_named(session: Path) -> None:
-    """A limit beyond its own, an amending strategy: refused by name, with what can be done."""
+    """A limit beyond its own, too many levels: refused by name, with what can be done."""
     words = ("replay", "whatif", session, "--set")
     often = 'limits."synthetic:BTC-USDT".messages_per_second_max=2000'
     refused(here(*words, often), 2, "more than 1024 messages a second")
-    refused(here(*words, "strategy.amend=true"), 2, "strategy maker amends")
+    refused(here(*words, "strategy.levels=14"), 2, "decide more than one turn takes")
     refused(here(*words, "paper.latency=none", "--latency", MEASURED), 2, "both changed and")
     refused(here("replay", "whatif", session, "--latency", "empirical"), 2, "as-configured")

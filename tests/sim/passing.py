@@ -433,9 +433,13 @@ def told_by(memory: Memory, names: Sequence[str], queues: Any = ()) -> Told:
         )
         for fill in records(memory.fills[: clock["fills"]])
     ]
-    counts = [int(clock[name]) for name in ("cancels", "amends", "refused", "turns")]
+    cancels, amends = int(clock["cancels"]), int(clock["amends"])
+    refused, turns = int(clock["refused"]), int(clock["turns"])
     nets = memory.instruments["held"].tolist()
-    return Told(orders, fills, *counts, nets, books_of(memory), list(queues))
+    return Told(
+        *(orders, fills, cancels, amends, refused, turns),
+        *(nets, books_of(memory), list(queues)),
+    )
 
 
 def records(array: Any) -> Iterable[dict[str, Any]]:

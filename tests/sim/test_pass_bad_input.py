@@ -116,3 +116,13 @@ def test_more_orders_than_there_is_room_for(most: list[int], why: str) -> None:
     }
     assert why in unplayable(convert({"strategies": {}, "limits": named}), PAPER)
     assert sum(most) > min(QUEUE_MAX, SLOTS)
+
+
+@pytest.mark.parametrize(("makers", "levels", "fits"), [(4, 3, True), (9, 1, True), (10, 1, False)])
+def test_more_decisions_than_a_turn_takes(makers: int, levels: int, fits: bool) -> None:
+    """The plain engine decides the rest in the next turn; such settings are played by it."""
+    plain = build.settings(levels=levels)
+    maker = next(iter(plain["strategies"].values()))
+    named = {f"m{number}": maker for number in range(makers)}
+    why = unplayable(convert({"strategies": named, "limits": plain["limits"]}), PAPER)
+    assert why == ("" if fits else "its strategies together may decide more than one turn takes")
