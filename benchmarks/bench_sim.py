@@ -29,9 +29,9 @@ from mm.events.vocabulary import levels_in
 from mm.gateways.recorded import RecordedFeed
 from mm.sim.compiled_trading import compiled_venue
 from mm.sim.paper import PaperVenue
-from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import NONE, PaperSettings
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
+from tests.oracle.plain_trading import plain_venue
 
 START = Nanos(1_700_000_000_000_000_000)
 MESSAGES = 50_000

@@ -1,9 +1,10 @@
 """Where commands arrive at the compiled venue: checks, taking, resting, amending, canceling.
 
-As in `desk`: an order is acked before it fills; one that may not stand is rejected whole, and the
-reasons are checked in the same order. A taker walks what is displayed, less what we took before,
-and never meets an order of our own: what is left of it there is canceled. Whose an order is, that
-its id is new, its instrument defined and its cost covered is the business of whoever sends it.
+An order is acked before it fills; one that may not stand is rejected whole: combination, filters,
+book, reduce-only, post-only, liquidity and funds are checked, in this order. A taker walks what is
+displayed, less what we took before, and never meets an order of our own: what is left of it there
+is canceled. Whose an order is, that its id is new, its instrument defined and its cost covered is
+the business of whoever sends it.
 """
 
 from mm.projections.compiled import ONE, ZERO, njit

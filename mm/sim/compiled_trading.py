@@ -32,7 +32,6 @@ from mm.sim.compiled_run import Memory
 from mm.sim.counter import comes, costs, gets
 from mm.sim.ear import Ear
 from mm.sim.fees import EXACT
-from mm.sim.filters import combination
 from mm.sim.funds import reservation
 from mm.sim.order import Order, Standing
 from mm.sim.paper import PaperVenue
@@ -127,8 +126,7 @@ class CompiledTrading:
 
     def _place(self, at: Nanos, intent: PlaceOrder) -> None:
         if self.clerk.instrument is None:
-            reason = combination(intent) or RejectReason.INSTRUMENT_CLOSED
-            self.clerk.reject(at, intent, reason)
+            self.clerk.reject(at, intent, unlisted(intent))
             return
         slot = self._vacant.pop()
         row = self._memory.slots[slot]
@@ -224,6 +222,14 @@ class CompiledTrading:
     def _over(self, slot: int, order: Order) -> None:
         del self._orders[slot], self._slots[order.order_id]
         self._vacant.append(slot)
+
+
+def unlisted(intent: PlaceOrder) -> RejectReason:
+    """Why an order is refused whose instrument nobody has defined."""
+    rests = intent.kind is OrderKind.LIMIT and intent.tif is TimeInForce.GTC
+    if intent.post_only and not rests:
+        return RejectReason.NOT_PERMITTED
+    return RejectReason.INSTRUMENT_CLOSED
 
 
 def compiled_venue(settings: PaperSettings, seed: int) -> PaperVenue:

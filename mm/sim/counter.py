@@ -18,8 +18,7 @@ from mm.projections.ladder import BEST, FULL, NONE, follow, heads, next_key
 from mm.sim.arrivals import act, sweep
 from mm.sim.compiled_run import Memory
 from mm.sim.feed import BID, LOST, play, settle
-from mm.sim.poisson import reached
-from mm.sim.takers import come
+from mm.sim.takers import come, reached
 from mm.sim.world import FAR_AWAY, clocks, commands, queued, rows_of
 
 FACTS, RULINGS, STANDINGS, NUMBERS, PRICES, SIZES = range(40, 46)

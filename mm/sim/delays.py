@@ -1,4 +1,4 @@
-"""How long a message takes: arithmetic over numbers, for the plain venue and the compiled pass.
+"""How long a message takes: arithmetic over numbers, for paper accounts and the compiled pass.
 
 Three sorts: uniform in a range, drawn from a sample, and interpolated in time between measured
 round trips as hftbacktest's IntpOrderLatency does it (`models/latency.rs`). A negative delay is a

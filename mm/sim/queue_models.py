@@ -1,6 +1,6 @@
 """How an order moves up in a queue that we see only the length of: arithmetic, nothing else.
 
-One set of functions over numbers, called from the plain venue and inside the compiled pass alike.
+One set of functions over numbers, called from plain Python and inside the compiled pass alike.
 `front` is what is ahead of us in lots, `traded` what was printed at our price since the depth last
 spoke of it, `previous` and `shown` the level's displayed lots before and now. A level that shrinks
 by more than was traded was canceled from; a model says how likely the canceled lots stood behind

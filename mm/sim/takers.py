@@ -1,7 +1,14 @@
-"""Takers by chance at the compiled venue, as `poisson` has them: the end of each step of time."""
+"""Takers by chance, as the papers have them: at the end of each step of time, one draw a side.
 
-from mm.projections.compiled import ZERO, njit
-from mm.sim.poisson import chance, reached
+An order `distance` from the mid (in price, negative beyond it) fills in full, at its own price and
+as maker, with probability min(1, rate exp(-decay distance) dt), taken literally: Avellaneda and
+Stoikov, Quantitative Finance 8(3), 2008, section 3. Of several orders on a side the nearer fills
+whenever the farther does. Prints and displayed levels fill nobody.
+"""
+
+from mm.projections.compiled import ZERO, jitable, njit
+from mm.sim.draws import ARRIVALS, fraction
+from mm.sim.elementary import exp
 from mm.sim.venue import CLOSED, fill, usable
 from mm.sim.world import (
     FAR_AWAY,
@@ -13,6 +20,20 @@ from mm.sim.world import (
     queues,
     slots,
 )
+
+
+@jitable
+def chance(rate: float, decay: float, distance: float, seconds: float) -> float:
+    """The probability that a taker reaches a distance within a step; `rate` is per second."""
+    if rate <= 0.0:
+        return 0.0
+    return min(1.0, rate * exp(-decay * distance) * seconds)
+
+
+@jitable
+def reached(seed: int, step: int, bid: int) -> float:
+    """The draw of a step, by its number since time 0, for bids (1) or asks (0): from 0 to 1."""
+    return fraction(seed, ARRIVALS, 2 * step + bid)
 
 
 @njit(cache=True)

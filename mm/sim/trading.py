@@ -2,7 +2,7 @@
 
 It hears the market and our commands, each at its time at the venue and in that order, and its clerk
 tells what becomes of our orders. Two implementations must tell the same of the same: the compiled
-one, which paper trading uses, and the plain one that it is checked against.
+one, which paper trading uses, and the tests' own in plain Python that it is checked against.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Our orders at the compiled venue: where they rest, and what the market does to them.
 
-The rules are those of `pit`, line by line; the differential tests hold both equal. A
+The tests have the same rules in plain Python, and hold both equal. A
 queue holds the slots of one instrument's resting orders of one side, best price first, at a price
 oldest first. Book `b` is the one the venue matches against: our own where the feed is taken to be
 the venue's state, else a second one that runs ahead of ours by the feed's delay.

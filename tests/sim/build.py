@@ -19,9 +19,9 @@ from mm.events.orders import (
 from mm.events.units import MILLIS, Levels, Lots, Nanos, OrderId, Seq, Side, Ticks
 from mm.events.vocabulary import Fact, Intent, OrderFact
 from mm.sim.paper import Heard
-from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import NONE, PaperSettings
 from tests.build import BTC, BUY, SELL, START, instrument, placed, printed, snapshot
+from tests.oracle.plain_trading import plain_venue
 
 NEAR: Final = PaperSettings(entry=NONE, response=NONE)
 BOOK: Final = snapshot((100, 10, 99, 20, 97, 5), (101, 7, 102, 9, 104, 30))

@@ -28,13 +28,13 @@ from mm.events.orders import (
 from mm.events.units import SECONDS, Nanos, OrderId
 from mm.projections.compiled import ONE, ZERO
 from mm.sim.arrivals import act
-from mm.sim.plain_trading import plain_venue
 from mm.sim.reasons import CANCELS, REJECTS
 from mm.sim.settings import PaperSettings
 from mm.sim.setup import memory_of
 from mm.sim.stretch import stretch
 from mm.sim.venue import AMEND, CANCEL, CANCEL_ALL, CANCELED, ELSEWHERE, FILL, FOK, GTC, IOC, PLACE
 from mm.sim.world import WIRE
+from tests.oracle.plain_trading import plain_venue
 from tests.sim.passing import (
     Book,
     Standing,

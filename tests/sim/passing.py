@@ -48,13 +48,13 @@ from mm.sim.asking import Asker
 from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.distances import ways
 from mm.sim.fees import fee
-from mm.sim.plain_trading import pit_of, plain_venue
 from mm.sim.revisions import Revisions
 from mm.sim.settings import PaperSettings
 from mm.sim.setup import begin, employed, interpret, memory_of, unplayable
 from mm.sim.transit import ANSWERS
 from tests.build import started
 from tests.log.made_rows import joined
+from tests.oracle.plain_trading import pit_of, plain_venue
 
 Plain = dict[str, Any]
 Levels = list[tuple[int, int]]

@@ -17,10 +17,10 @@ from mm.events.units import MILLIS, Nanos, OrderId, Side
 from mm.events.vocabulary import Intent
 from mm.sim.fees import notional
 from mm.sim.paper import Heard, PaperVenue
-from mm.sim.plain_trading import pit_of, plain_venue
-from mm.sim.queue import UNSEEN
 from mm.sim.settings import NONE, SEEDS, Latency, PaperSettings
 from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, printed, snapshot
+from tests.oracle.plain_trading import pit_of, plain_venue
+from tests.oracle.queue import UNSEEN
 from tests.sim.build import BOOK, amend, best, cancels_all, depth, marked, rated
 
 Action = MarketEvent | Intent

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated
-from mm.sim.book import STEPS_MAX, Book, Half
-from mm.sim.queue import UNSEEN
 from tests.build import BUY, SELL, snapshot
+from tests.oracle.book import STEPS_MAX, Book, Half
+from tests.oracle.queue import UNSEEN
 from tests.sim.build import BOOK, best, depth
 
 

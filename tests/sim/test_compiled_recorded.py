@@ -16,10 +16,10 @@ from mm.events.instrument import InstrumentDefined
 from mm.events.orders import OrderFilled, OrderKind, TimeInForce
 from mm.events.session import TimerFired
 from mm.events.units import MILLIS, Lots, Nanos, Ticks
-from mm.sim.plain_trading import pit_of
 from mm.sim.settings import Latency, PaperSettings
 from tests.build import BUY, SELL, cancel, placed
 from tests.gateways.lines import SPOT_2024, USDM_2023, USDM_2024, imported, recording
+from tests.oracle.plain_trading import pit_of
 from tests.sim.build import amend, cancels_all
 from tests.sim.twins import Twins
 

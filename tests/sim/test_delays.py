@@ -24,9 +24,9 @@ from mm.sim.draws import ENTRY
 from mm.sim.latency import draw
 from mm.sim.measured import round_trips, samples
 from mm.sim.paper import PaperVenue
-from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import Latency, Measured, PaperSettings, Sampled
 from tests.build import BUY, START, acked, amend, cancel, cancel_all, instrument, placed
+from tests.oracle.plain_trading import plain_venue
 from tests.sim.build import BOOK, of_orders
 
 SENT, ARRIVED, HEARD = (100, 200, 300, 400), (110, 240, 0, 420), (130, 250, 380, 425)

@@ -16,7 +16,6 @@ from mm.events.units import MILLIS, Nanos
 from mm.sim.draws import ENTRY, RESPONSE
 from mm.sim.latency import Wire, draw
 from mm.sim.paper import PaperVenue
-from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import (
     FAST,
     NONE,
@@ -29,6 +28,7 @@ from mm.sim.settings import (
     validate,
 )
 from tests.build import BUY, START, cancel, instrument, placed
+from tests.oracle.plain_trading import plain_venue
 from tests.sim.build import BOOK, of_orders, sold, takes
 
 DRAWS = [178872935, 52228813, 93294139]

@@ -7,9 +7,9 @@ from mm.events.market import FeedGapped
 from mm.events.orders import Liquidity, OrderFilled
 from mm.events.units import Lots, OrderId, Side, Ticks
 from mm.sim.order import Order
-from mm.sim.plain_trading import pit_of
-from mm.sim.queue import UNSEEN, shares
 from tests.build import BTC, BUY, SELL, START, placed, snapshot
+from tests.oracle.plain_trading import pit_of
+from tests.oracle.queue import UNSEEN, shares
 from tests.sim.build import (
     BOOK,
     Paper,

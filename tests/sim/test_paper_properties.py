@@ -23,9 +23,9 @@ from mm.events.orders import (
 )
 from mm.events.units import MILLIS, Nanos, OrderId
 from mm.sim.account import Account
-from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import NONE, Latency, PaperSettings
 from tests.build import START
+from tests.oracle.plain_trading import plain_venue
 from tests.sim.build import of_balances, of_orders
 from tests.sim.stories import (
     DEFINED,

@@ -13,10 +13,10 @@ from mm.errors import ConfigError
 from mm.events.orders import Liquidity, OrderFilled
 from mm.events.units import MILLIS, SECONDS, Nanos
 from mm.sim.draws import fraction
-from mm.sim.plain_trading import plain_venue
-from mm.sim.poisson import chance, reached
 from mm.sim.settings import NONE, Arrivals, PaperSettings, validate
+from mm.sim.takers import chance, reached
 from tests.build import BUY, SELL, START, instrument, placed, snapshot
+from tests.oracle.plain_trading import plain_venue
 from tests.sim.build import BOOK, Paper, depth, fills, of_orders, sold, takes
 
 PATHS = 20_000

@@ -12,10 +12,10 @@ from mm.events.market import FeedGapped
 from mm.events.orders import Liquidity, OrderFilled, PlaceOrder
 from mm.events.units import OrderId
 from mm.sim import queue_models
-from mm.sim.plain_trading import pit_of, plain_venue
-from mm.sim.queue import UNSEEN
 from mm.sim.settings import NONE, Latency, PaperSettings
 from tests.build import BTC, BUY, SELL, START, amend, placed, snapshot
+from tests.oracle.plain_trading import pit_of, plain_venue
+from tests.oracle.queue import UNSEEN
 from tests.sim.build import BOOK, Paper, best, depth, sold
 from tests.sim.stories import DEFINED, Action, latencies, numbered, settled, stories
 

@@ -14,9 +14,9 @@ from mm.events.market import BookDelta, BookSnapshot, MarkPublished, QuoteUpdate
 from mm.events.units import SECONDS, InstrumentId, Lots, Nanos
 from mm.projections.book import Book as FoldedBook
 from mm.sim.paper import PaperVenue
-from mm.sim.plain_trading import pit_of, plain_venue
 from mm.sim.settings import NONE, PaperSettings
 from tests.gateways.lines import USDM_2023, imported, recording
+from tests.oracle.plain_trading import pit_of, plain_venue
 
 BTC = InstrumentId(0)
 MIDNIGHT = 1_680_652_800 * SECONDS

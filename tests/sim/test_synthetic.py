@@ -25,10 +25,10 @@ from mm.events.market import (
     TradePrinted,
 )
 from mm.events.units import MILLIS, SECONDS, Nanos
-from mm.sim.book import Book
 from mm.sim.crowd import SPREAD_MAX, noise
 from mm.sim.synthetic import Message, SyntheticMarket, SyntheticSettings, validate
 from tests.build import START
+from tests.oracle.book import Book
 
 WILD = SyntheticSettings(levels=5, volatility_bps=Decimal(20), price=Decimal(1_000))
 

@@ -7,9 +7,9 @@ from mm.events.market import FeedGapped
 from mm.events.orders import CancelRejected, Liquidity, OrderCanceled, OrderFilled, OrderRejected
 from mm.events.units import MILLIS, Nanos, OrderId, Side
 from mm.log.rows import ROW, Flag, Kind, Rows
-from mm.sim.plain_trading import pit_of
 from mm.sim.settings import NONE, Latency, PaperSettings
 from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, snapshot
+from tests.oracle.plain_trading import pit_of
 from tests.sim.build import (
     BOOK,
     Paper,

@@ -13,10 +13,10 @@ from mm.events.orders import AmendOrder, CancelOrder, OrderKind, PlaceOrder, Tim
 from mm.events.units import InstrumentId, Nanos, OrderId
 from mm.sim.compiled_trading import CompiledTrading, compiled_venue
 from mm.sim.paper import Heard
-from mm.sim.plain_trading import pit_of, plain_venue
 from mm.sim.settings import PaperSettings
-from mm.sim.whole import Whole
 from tests.build import START, cancel, placed
+from tests.oracle.plain_trading import pit_of, plain_venue
+from tests.oracle.whole import Whole
 from tests.sim.build import amend, cancels_all
 from tests.sim.passing import Levels, levels
 from tests.sim.stories import Action

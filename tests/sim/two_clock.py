@@ -24,13 +24,13 @@ from mm.events.orders import (
 )
 from mm.events.units import Levels, Lots, Nanos, Side, Ticks
 from mm.log.rows import Flag, Kind, Rows
-from mm.sim.book import EMPTY
 from mm.sim.latency import NEVER
 from mm.sim.paper import Heard
-from mm.sim.plain_trading import plain_venue
 from mm.sim.settings import PaperSettings
-from mm.sim.whole import Ladder
 from tests.build import BTC, cancel, instrument, placed, printed
+from tests.oracle.book import EMPTY
+from tests.oracle.plain_trading import plain_venue
+from tests.oracle.whole import Ladder
 
 Told = tuple[Nanos, Nanos, MarketEvent | InstrumentDefined]
 """When it reaches us, when it happened, what it is."""

@@ -19,12 +19,12 @@ from mm.events.market import (
 )
 from mm.events.orders import CancelReason, Liquidity
 from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Side
-from mm.sim.book import Book
 from mm.sim.clerk import Clerk
-from mm.sim.matching import Make
 from mm.sim.order import Order, Standing
-from mm.sim.queue import Queues
 from mm.sim.queue_models import parameter
+from tests.oracle.book import Book
+from tests.oracle.matching import Make
+from tests.oracle.queue import Queues
 
 
 class Rules(msgspec.Struct, frozen=True):

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated, TradePrinted
 from mm.events.units import Levels, Nanos, Side
 from mm.sim import queue_models
-from mm.sim.book import EMPTY
-from mm.sim.matching import Sweep
 from mm.sim.order import Order
+from tests.oracle.book import EMPTY
+from tests.oracle.matching import Sweep
 
 if TYPE_CHECKING:
-    from mm.sim.pit import Pit
+    from tests.oracle.pit import Pit
 
 
 class Ladder:

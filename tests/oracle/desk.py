@@ -25,12 +25,12 @@ from mm.events.orders import (
 )
 from mm.events.units import Nanos
 from mm.sim.fees import EXACT
-from mm.sim.filters import combination, limit_filter, notional_filter, size_filter
 from mm.sim.funds import reservation
-from mm.sim.matching import Sweep, limit_key
 from mm.sim.order import Order
-from mm.sim.pit import Pit
 from mm.sim.trading import Free
+from tests.oracle.filters import combination, limit_filter, notional_filter, size_filter
+from tests.oracle.matching import Sweep, limit_key
+from tests.oracle.pit import Pit
 
 
 class Desk:

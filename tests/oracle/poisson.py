@@ -13,33 +13,17 @@ from typing import TYPE_CHECKING, Final
 
 from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated, TradePrinted
 from mm.events.units import SECONDS, Nanos, Side
-from mm.projections.compiled import jitable
-from mm.sim.draws import ARRIVALS, fraction
-from mm.sim.elementary import exp
 from mm.sim.latency import NEVER
-from mm.sim.matching import Sweep
 from mm.sim.order import Order
-from mm.sim.shared import Shared
+from mm.sim.takers import chance, reached
+from tests.oracle.matching import Sweep
+from tests.oracle.shared import Shared
 
 if TYPE_CHECKING:
-    from mm.sim.pit import Pit
     from mm.sim.settings import Arrivals
+    from tests.oracle.pit import Pit
 
 SIDES: Final = (Side.BUY, Side.SELL)
-
-
-@jitable
-def chance(rate: float, decay: float, distance: float, seconds: float) -> float:
-    """The probability that a taker reaches a distance within a step; `rate` is per second."""
-    if rate <= 0.0:
-        return 0.0
-    return min(1.0, rate * exp(-decay * distance) * seconds)
-
-
-@jitable
-def reached(seed: int, step: int, bid: int) -> float:
-    """The draw of a step, by its number since time 0, for bids (1) or asks (0): from 0 to 1."""
-    return fraction(seed, ARRIVALS, 2 * step + bid)
 
 
 class Poisson:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated, TradePrinted
 from mm.events.units import Nanos, Side
-from mm.sim.matching import ANY_PRICE, Sweep
 from mm.sim.order import Order
-from mm.sim.queue import UNSEEN, Queues, shares
+from tests.oracle.matching import ANY_PRICE, Sweep
+from tests.oracle.queue import UNSEEN, Queues, shares
 
 if TYPE_CHECKING:
-    from mm.sim.pit import Pit
+    from tests.oracle.pit import Pit
 
 NOTHING: Container[int] = ()
 

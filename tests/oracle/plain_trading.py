@@ -22,16 +22,16 @@ from mm.events.orders import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from mm.events.units import InstrumentId, Nanos
 from mm.events.vocabulary import Intent
 from mm.sim.clerk import Clerk
-from mm.sim.desk import Desk, cancel, cancel_all
-from mm.sim.matching import Make
 from mm.sim.paper import PaperVenue
-from mm.sim.pit import Pit, Rules
-from mm.sim.poisson import Poisson
 from mm.sim.queue_models import number_of
 from mm.sim.settings import PaperSettings
-from mm.sim.shared import Shared
 from mm.sim.trading import Free
-from mm.sim.whole import Whole
+from tests.oracle.desk import Desk, cancel, cancel_all
+from tests.oracle.matching import Make
+from tests.oracle.pit import Pit, Rules
+from tests.oracle.poisson import Poisson
+from tests.oracle.shared import Shared
+from tests.oracle.whole import Whole
 
 EFFECTS: Final[dict[type[Body], Callable[[Pit, Nanos, Any], None]]] = {
     BookSnapshot: Pit.snapshot,

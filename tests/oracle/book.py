@@ -12,7 +12,7 @@ from typing import Final
 
 from mm.events.market import BookDelta, BookSnapshot, QuoteUpdated
 from mm.events.units import Levels, Side
-from mm.sim.queue import UNSEEN
+from tests.oracle.queue import UNSEEN
 
 EMPTY: Final = -(1 << 62)
 STEPS_MAX: Final = 64

@@ -16,7 +16,7 @@ from mm.events.units import Nanos, Side
 from mm.sim.order import Order
 
 if TYPE_CHECKING:
-    from mm.sim.pit import Pit
+    from tests.oracle.pit import Pit
 
 ANY_PRICE = -(1 << 61)
 """The limit of a market order, as a key of the opposite half: every level is good enough."""
