@@ -3,8 +3,8 @@
 With `--rules theirs` the venue has a clock of its own and fills in full, as hftbacktest has it, and
 every level change is an event: orders, fills and account are the same to the last one. With
 `--rules ours` a printed volume is shared, and the feed is taken to be the venue's state. `--python`
-asks the maker as a plain Python object at every look; without it its rule is compiled into the
-pass.
+asks the maker as a plain Python object, at every look or when something changed; without it its
+rule is compiled into the pass. `events` is called back at every event.
 
     python -m benchmarks.peers.ours maker --events FILE --queue risk
 """
@@ -20,6 +20,7 @@ STARTED = time.perf_counter()
 import numpy as np  # noqa: E402 - the imports are a phase of their own.
 
 from benchmarks.peers.events import DEPTH, Events  # noqa: E402
+from benchmarks.peers.makers import EveryEvent, Maker  # noqa: E402
 from benchmarks.peers.measure import Outcome, Stopwatch, arguments, report  # noqa: E402
 from mm.engine.settings import (  # noqa: E402
     Duration,
@@ -28,30 +29,41 @@ from mm.engine.settings import (  # noqa: E402
     PeggedSettings,
 )
 from mm.events.instrument import ContractKind, InstrumentDefined  # noqa: E402
-from mm.events.units import InstrumentId, Nanos  # noqa: E402
+from mm.events.units import InstrumentId, Lots, Nanos  # noqa: E402
 from mm.log.rows import ROW, Flag, Kind, Rows  # noqa: E402
 from mm.sim.asking import Asker  # noqa: E402
 from mm.sim.compiled_run import CompiledRun, warm  # noqa: E402
 from mm.sim.settings import Latency, PaperSettings  # noqa: E402
-from mm.sim.setup import begin, employed, interpret, memory_of  # noqa: E402
+from mm.sim.setup import begin, employ, memory_of  # noqa: E402
+from mm.strategy.base import Strategy  # noqa: E402
 
 IMPORTED = time.perf_counter() - STARTED
 QUEUES = {"risk": "risk-averse", "power3": "power3"}
 LOTS_MAX = 10**9
 SECOND = Nanos(10**9)
+LOOKS = Nanos(10**8)
+PIECE = 1 << 15
+"""Events converted at once: what stays in the processor's cache."""
+FIELDS = (("at", "local_ts"), ("venue", "exch_ts"), ("price", "px"), ("size", "qty"))
 
 
-def converted(events: Events) -> Rows:
-    """A row for each event, each level change an event of its own; a snapshot begins."""
+def converted(events: Events, *, apart: bool = False) -> Rows:
+    """A row for each event, each level change an event of its own; a snapshot begins.
+
+    With `apart` each event is a message of its own as well, instead of a part of a burst.
+    """
     rows = np.zeros(len(events) + 1, ROW)
-    depth, buys = events["kind"] == DEPTH, events["side"] == 1
-    rows["kind"][1:] = np.where(
-        depth, np.where(buys, Kind.BID, Kind.ASK), np.where(buys, Kind.BOUGHT, Kind.SOLD)
-    )
-    for field, source in (("at", "local_ts"), ("venue", "exch_ts"), ("price", "px")):
-        rows[field][1:] = events[source]
-    rows["size"][1:] = events["qty"]
-    rows["flags"][1:] = Flag.EVENT + events["last"] * np.uint8(Flag.TURN)
+    for start in range(0, len(events), PIECE):
+        piece = events[start : start + PIECE]
+        into = rows[start + 1 : start + 1 + len(piece)]
+        depth, buys = piece["kind"] == DEPTH, piece["side"] == 1
+        into["kind"] = np.where(
+            depth, np.where(buys, Kind.BID, Kind.ASK), np.where(buys, Kind.BOUGHT, Kind.SOLD)
+        )
+        for field, source in FIELDS:
+            into[field] = piece[source]
+        last = np.uint8(1) if apart else piece["last"]
+        into["flags"] = Flag.EVENT + last * np.uint8(Flag.TURN)
     rows["kind"][0], rows["at"][0], rows["venue"][0] = Kind.CLEAR, rows["at"][1], rows["venue"][1]
     return rows
 
@@ -92,8 +104,24 @@ def engine_of(options: argparse.Namespace, instrument: InstrumentDefined) -> Eng
         skew_ticks=options.skew,
         refresh=Duration("100ms"),
     )
-    strategies: dict[str, Any] = {"maker": maker} if options.workload == "maker" else {}
+    strategies: dict[str, Any] = {"maker": maker} if options.workload != "none" else {}
     return EngineSettings(strategies=strategies, limits={instrument.name: limits})
+
+
+def python_of(options: argparse.Namespace) -> Strategy | None:
+    """The strategy that is a Python object, if it is to be one."""
+    if options.workload == "events":
+        return EveryEvent(size=Lots(options.qty), requote=options.requote)
+    if not options.python:
+        return None
+    return Maker(
+        size=Lots(options.qty),
+        most=Lots(options.max_position),
+        half=options.half,
+        skew=options.skew,
+        looks=LOOKS,
+        changed=options.python == "changed",
+    )
 
 
 def paper_of(options: argparse.Namespace) -> PaperSettings:
@@ -105,7 +133,7 @@ def paper_of(options: argparse.Namespace) -> PaperSettings:
         response=Latency(response, response),
         queue=QUEUES[options.queue],
         matching="whole" if theirs else "shared",
-        market="venue" if theirs and options.workload == "maker" else "received",
+        market="venue" if theirs and options.workload != "none" else "received",
     )
 
 
@@ -130,16 +158,17 @@ def outcome_of(run: CompiledRun, options: argparse.Namespace) -> Outcome:
 
 def main() -> None:
     """Play one workload and print what came of it."""
-    parser = arguments(__doc__, ("maker", "none"))
+    parser = arguments(__doc__, ("maker", "events", "none"))
     parser.add_argument("--queue", choices=tuple(QUEUES), default="risk")
     parser.add_argument("--rules", choices=("theirs", "ours"), default="theirs")
-    parser.add_argument("--python", action="store_true", help="the maker as a Python object")
+    parser.add_argument("--python", choices=("changed", "look"), help="the maker a Python object")
+    parser.add_argument("--apart", action="store_true", help="each event in a message of its own")
     options = parser.parse_args(sys.argv[1:])
     watch = Stopwatch(wall={"import": IMPORTED})
     with watch("read"):
-        events = np.load(options.events)[: options.limit]
+        events = np.load(options.events, mmap_mode="r")[: options.limit]
     with watch("convert"):
-        rows = converted(events)
+        rows = converted(events, apart=options.apart)
         del events
     with watch("compile"):
         warm()
@@ -147,13 +176,13 @@ def main() -> None:
         instrument = listed(options)
         engine = engine_of(options, instrument)
         memory, _ = memory_of(engine, paper_of(options), [instrument])
-        answer = None
-        if options.python:
-            interpret(memory)
-            desks = [(name, strategy) for _, name, strategy in employed(engine, [instrument])]
-            answer = Asker(memory, [instrument], desks).answer
+        asker = None
+        strategy = python_of(options)
+        if strategy is not None:
+            employ(memory, 0, 0, strategy)
+            asker = Asker(memory, [instrument], [("maker", strategy)])
         begin(memory, Nanos(int(rows["at"][0])), SECOND)
-        run = CompiledRun(memory, answer)
+        run = CompiledRun(memory, asker)
     with watch("run"):
         run.feed(rows)
     report(len(rows) - 1, watch, outcome_of(run, options), ("numba", "numpy"))

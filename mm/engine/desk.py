@@ -45,10 +45,15 @@ class Desk:
     def looked(self, book: Book, cause: Seq) -> None:
         """The book changed: latch if that is something the strategy asked for."""
         wakes, asked = self.wakes, self._asked_mid
-        moved = wakes.mid_moved_bps
-        if (wakes.top_changed and (book.bid, book.ask) != self._asked_top) or (
-            moved and abs((book.bid + book.ask) / 2 - asked) * BPS >= moved * asked
-        ):
+        moved = abs((book.bid + book.ask) / 2 - asked)
+        far = wakes.mid_moved_bps and moved and moved * BPS >= wakes.mid_moved_bps * asked
+        top = wakes.top_changed and (book.bid, book.ask) != self._asked_top
+        if wakes.every_event or top or far:
+            self.wake(cause)
+
+    def printed(self, cause: Seq) -> None:
+        """A trade was printed: latch if every event is asked for."""
+        if self.wakes.every_event:
             self.wake(cause)
 
     def rung(self, book: Book, cause: Seq) -> None:

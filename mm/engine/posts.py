@@ -27,6 +27,7 @@ from mm.events.market import (
     FeedStale,
     FeedUp,
     QuoteUpdated,
+    TradePrinted,
 )
 from mm.events.orders import (
     AmendRejected,
@@ -109,6 +110,7 @@ class Posts:
             AccountReconciled: self._reconciled,
             ParameterChanged: self._parameter,
             TimerFired: self._fired,
+            TradePrinted: self._printed,
             **dict.fromkeys((BookSnapshot, BookDelta, QuoteUpdated), self._looked),
             **dict.fromkeys(_FEED, self._unsettled),
             **dict.fromkeys(_OWN, self._own),
@@ -228,6 +230,11 @@ class Posts:
             for desk in post.desks:
                 if not desk.cause:
                     desk.looked(state.books.of(event.instrument), state.events)
+
+    def _printed(self, event: TradePrinted, _at: Nanos) -> None:
+        post = self.by_instrument.get(event.instrument)
+        for desk in post.desks if post is not None else ():
+            desk.printed(self._state.events)
 
     def _unsettled(
         self, event: FeedUp | FeedDown | FeedGapped | FeedResynced | FeedStale, _at: Nanos

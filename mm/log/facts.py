@@ -180,7 +180,8 @@ def emit(
             _put(out[place], fact, QUOTE_BID, fact.a, fact.b)
             _put(out[end], fact, QUOTE_ASK, fact.c, fact.d)
         elif kind in (NOTE, LOST):
-            _put(out[end], fact, kind, 0, 1 if fact.kind == QUOTE_BID else 0)
+            depth = fact.kind in (CLEAR, SETTLED)
+            _put(out[end], fact, kind, 0, 1 if fact.kind == QUOTE_BID else 2 * depth)
         else:
             _put(out[end], fact, kind, fact.a, fact.b)
         turn_ends = i + 1 == len(facts) or facts[i + 1].turn != fact.turn

@@ -20,7 +20,8 @@ class Kind(IntEnum):
     NOTE = 0
     """Nothing that moves a book: it only holds the flags that end an event or a turn.
 
-    Size 1: a quote older than the book, which was heard of all the same.
+    Size 1: a quote older than the book, which shows that it lives; 2: depth that the book did not
+    take, or not yet.
     """
     BID = 1
     """A bid level's absolute size; 0 removes it."""

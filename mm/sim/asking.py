@@ -2,7 +2,8 @@
 
 A strategy sees its book, instrument and position through `MarketView`, as in the engine, and
 returns what it wants with its next memory. One that wants what it wanted last is believed at once:
-returning the very same `Wanted` costs least.
+returning the very same `Wanted` costs least. The pass calls `Asker.answer` from within, with all
+that nearly every strategy looks at; what else one asks for is read from the pass's own memory.
 """
 
 from collections.abc import Sequence
@@ -18,11 +19,14 @@ from mm.events.units import Lots, Nanos
 from mm.projections.ladder import levels
 from mm.projections.position import Position, moved
 from mm.sim.compiled_run import Memory
-from mm.sim.world import CLOCK, DESK, LEVELS_MAX, MARKET, WANTED_WIDTH
-from mm.strategy.base import Level, MarketView, Strategy, Wanted, nothing
+from mm.sim.waking import DEPTH, DOWN, FAILED, OTHER, SAME, STOPPING, USABLE
+from mm.sim.world import DESK, LEVELS_MAX
+from mm.strategy.base import MarketView, Strategy, Wanted, nothing
 
-DOWN: Final = nothing(NoQuoteReason.FEED_DOWN)
-STOPPING: Final = nothing(NoQuoteReason.STOPPING)
+LOST: Final = nothing(NoQuoteReason.FEED_DOWN)
+STOPPED: Final = nothing(NoQuoteReason.STOPPING)
+UNASKED: Final = DOWN | STOPPING
+"""States in which nothing is wanted, whatever the strategy would say."""
 
 
 def words_of(kind: np.dtype[Any], field: str) -> int:
@@ -33,81 +37,53 @@ def words_of(kind: np.dtype[Any], field: str) -> int:
 
 
 class BookSeen:
-    """One instrument's book in the pass, to look at: as `projections.book.Book`."""
+    """One instrument's book in the pass, to look at: as `projections.book.Book`.
+
+    The touch is what it was when the strategy was asked; 0 stands where nothing is shown.
+    """
+
+    __slots__ = (
+        "_memory",
+        "_place",
+        "ask",
+        "ask_size",
+        "bid",
+        "bid_size",
+        "has_depth",
+        "state",
+        "updated",
+        "usable",
+    )
 
     def __init__(self, memory: Memory, place: int) -> None:
         """Look at the book of the instrument at a place."""
         self._memory = memory
         self._place = place
-        row = memory.markets[place : place + 1]
-        self._words = row.view(np.int64).data
-        self._flags = row.view(np.uint8).data[_HAS_DEPTH:]
-
-    @property
-    def bid(self) -> int:
-        """Best bid in ticks; 0 where none is shown."""
-        price: int = self._words[0]
-        return price
-
-    @property
-    def bid_size(self) -> int:
-        """Lots at the best bid."""
-        size: int = self._words[1]
-        return size
-
-    @property
-    def ask(self) -> int:
-        """Best ask in ticks; 0 where none is shown."""
-        price: int = self._words[2]
-        return price
-
-    @property
-    def ask_size(self) -> int:
-        """Lots at the best ask."""
-        size: int = self._words[3]
-        return size
-
-    @property
-    def updated(self) -> Nanos:
-        """Log time at which it was last spoken of."""
-        return Nanos(self._words[8])
-
-    @property
-    def has_depth(self) -> bool:
-        """Whether a snapshot was heard."""
-        return bool(self._flags[0])
-
-    @property
-    def usable(self) -> bool:
-        """Whether there is a touch that is known to be whole."""
-        flags = self._flags
-        depth, quote, lost = flags[0], flags[1], flags[2]
-        return bool((depth or quote) and not lost)
+        self.bid = self.bid_size = self.ask = self.ask_size = 0
+        self.updated = Nanos(0)
+        self.state = -1
+        self.usable = self.has_depth = False
 
     @property
     def two_sided(self) -> bool:
         """Whether both a bid and an ask are shown."""
-        words = self._words
-        return words[1] > 0 and words[3] > 0
+        return self.bid_size > 0 and self.ask_size > 0
 
     @property
     def crossed(self) -> bool:
         """Whether the best bid is at or above the best ask: a book nobody may quote from."""
-        words = self._words
-        bid, bid_size, ask, ask_size = words[0], words[1], words[2], words[3]
-        return bid >= ask and bid_size > 0 and ask_size > 0
+        return self.bid >= self.ask and self.bid_size > 0 and self.ask_size > 0
 
     @property
     def mid(self) -> float:
         """Middle of the touch, in ticks; only for a two-sided book."""
-        middle: float = (self._words[0] + self._words[2]) / 2
-        return middle
+        return (self.bid + self.ask) / 2
 
     @property
     def microprice(self) -> float:
         """Touch weighted by the opposite sizes, in ticks (Stoikov 2018's weighted mid)."""
-        bid, bid_size, ask, ask_size = self._words[:4].tolist()
-        return (bid * ask_size + ask * bid_size) / (bid_size + ask_size)
+        bid_size, ask_size = self.bid_size, self.ask_size
+        return (self.bid * ask_size + self.ask * bid_size) / (bid_size + ask_size)
 
     def bids(self, depth: int) -> list[tuple[int, int]]:
         """The best `depth` bids as (price, size), best first."""
@@ -130,11 +106,14 @@ class Asked:
     def __init__(self, memory: Memory, place: int, strategy: Strategy, name: str) -> None:
         """Begin with the strategy's first memory."""
         self.name = name
-        self.strategy = strategy
+        self.rule = strategy.rule
+        self.decide = strategy.decide
         self.memory: Any = strategy.initial()
         self.last: Wanted | None = None
         self.position = Position(net=Lots(int(memory.desks["net"][place])))
         self.words = memory.desks[place : place + 1].view(np.int64).data
+        # Rows of what is wanted, as prices and sizes in turn: bids, asks.
+        self.sides = [memory.wanted[4 * place + side].data for side in range(2)]
 
 
 class Asker:
@@ -147,99 +126,110 @@ class Asker:
         desks: Sequence[tuple[str, Strategy]],
     ) -> None:
         """Take over the desks of a run, by name, in their order."""
+        self.failure: BaseException | None = None
         self._memory = memory
-        self._clock = memory.clock.view(np.int64).data
         places = memory.desks["instrument"].tolist()
         self._instruments = [instruments[place] for place in places]
         self._books: list[Any] = [BookSeen(memory, place) for place in places]
-        self._markets = [memory.markets[place : place + 1].view(np.int64).data for place in places]
         self._asked = [
             Asked(memory, place, strategy, name) for place, (name, strategy) in enumerate(desks)
         ]
-        self._heard = 0
+        self._known = 0
 
-    def answer(self) -> None:
-        """Ask the desk that the pass stopped for; raises `TradingStopped` if it raises."""
-        clock, place = self._clock, self._clock[_DESK]
-        asked = self._asked[place]
-        if asked.words[_NET] != asked.position.net:
-            self._hear(clock[_AT])
-        if clock[_STOPPING]:
-            wanted = STOPPING
-        elif self._markets[place][_DOWN_AT]:
-            wanted = DOWN
-        else:
-            view = MarketView(
-                Nanos(clock[_AT]), self._instruments[place], self._books[place], asked.position
-            )
-            try:
-                wanted, asked.memory = asked.strategy.decide(view, asked.memory)
-            except Exception as error:
-                raise self._stopped(asked, error) from error
-        same = wanted is asked.last or wanted == asked.last
-        clock[_SAME] = same
-        clock[_PHASE] = 1
-        if not same:
-            self._want(asked, place, wanted)
+    def answer(  # noqa: PLR0913, PLR0917 - integers, for nothing is made for a call.
+        self,
+        desk: int,
+        at: Nanos,
+        bid: int,
+        bid_size: int,
+        ask: int,
+        ask_size: int,
+        updated: int,
+        fills: int,
+        state: int,
+    ) -> int:
+        """Ask a desk's strategy; `failure` is `TradingStopped` once one has raised."""
+        asked = self._asked[desk]
+        try:
+            if fills != self._known:
+                self._hear(at, fills)
+            if state & UNASKED:
+                wanted = STOPPED if state & STOPPING else LOST
+            else:
+                book = self._books[desk]
+                book.bid, book.bid_size, book.ask, book.ask_size = bid, bid_size, ask, ask_size
+                book.updated = updated
+                if state != book.state:
+                    book.state, book.usable, book.has_depth = (
+                        state,
+                        state & USABLE > 0,
+                        state & DEPTH > 0,
+                    )
+                view = MarketView(at, self._instruments[desk], book, asked.position)
+                wanted, asked.memory = asked.decide(view, asked.memory)
+            if wanted is asked.last or wanted == asked.last:
+                return SAME
+            self._want(asked, wanted)
+        except BaseException as error:  # noqa: BLE001 - the pass cannot be raised through: it stops.
+            self.failure = self._stopped(asked, error)
+            return FAILED
+        return OTHER
 
     def adopt(self, place: int, instrument: InstrumentDefined, strategy: Strategy) -> None:
         """A desk goes on in an instrument defined anew, with its memory if its rule is the same."""
         asked = self._asked[place]
-        before, asked.strategy = asked.strategy, strategy
-        if strategy.rule != before.rule:
-            asked.memory = strategy.initial()
+        if strategy.rule != asked.rule:
+            asked.rule, asked.memory = strategy.rule, strategy.initial()
+        asked.decide = strategy.decide
         self._instruments[place] = instrument
 
-    def _want(self, asked: Asked, place: int, wanted: Wanted) -> None:
+    def _want(self, asked: Asked, wanted: Wanted) -> None:
         if not isinstance(wanted, Wanted):
             raise TradingStopped(
                 f"strategy {asked.name} wants {type(wanted).__name__}, not Wanted",
                 where=self._moment(),
                 remedy="return what is wanted and the next memory from `decide`",
             )
-        words = asked.words
-        words[_BIDS] = self._side(4 * place, wanted.bids, asked)
-        words[_ASKS] = self._side(4 * place + 1, wanted.asks, asked)
-        take = wanted.take
-        words[_TAKE] = take.side if take is not None else 0
-        if take is not None:
-            words[_TAKE + 1], words[_TAKE + 2] = take.price, take.size
-        asked.last = wanted
-
-    def _side(self, row: int, wanted: tuple[Level, ...], asked: Asked) -> int:
-        if len(wanted) > LEVELS_MAX:
+        words, bids, asks, take = asked.words, wanted.bids, wanted.asks, wanted.take
+        if len(bids) > LEVELS_MAX or len(asks) > LEVELS_MAX:
             raise TradingStopped(
-                f"strategy {asked.name} wants {len(wanted)} levels on a side",
+                f"strategy {asked.name} wants {max(len(bids), len(asks))} levels on a side",
                 where=self._moment(),
                 remedy=f"the pass rests {LEVELS_MAX} at most",
             )
-        kept = self._memory.wanted
-        assert kept.shape[1] == WANTED_WIDTH, "room for every level"
-        for place, level in enumerate(wanted):
-            try:
-                kept[row, 2 * place], kept[row, 2 * place + 1] = level.price, level.size
-            except (OverflowError, TypeError, ValueError) as error:
-                raise self._stopped(asked, error) from error
-        return len(wanted)
+        for row, levels_wanted in zip(asked.sides, (bids, asks), strict=True):
+            place = 0
+            for level in levels_wanted:
+                row[place], row[place + 1] = level.price, level.size
+                place += 2
+        words[_BIDS], words[_ASKS] = len(bids), len(asks)
+        if take is None:
+            words[_TAKE] = 0
+        else:
+            words[_TAKE], words[_TAKE + 1], words[_TAKE + 2] = take.side, take.price, take.size
+        asked.last = wanted
 
-    def _hear(self, at: int) -> None:
+    def _hear(self, at: int, count: int) -> None:
         """Move the positions by the fills that have reached us."""
-        memory = self._memory
-        fills, count = memory.fills, int(memory.clock["fills"][0])
-        while self._heard < count and fills["heard"][self._heard] <= at:
-            fill = fills[self._heard]
+        fills = self._memory.fills
+        while self._known < count and fills["heard"][self._known] <= at:
+            fill = fills[self._known]
             place = int(fill["desk"])
             asked, kind = self._asked[place], self._instruments[place].kind
             signed = int(fill["side"]) * int(fill["size"])
             asked.position = moved(asked.position, signed, int(fill["price"]), kind)
-            self._heard += 1
+            self._known += 1
 
-    def _stopped(self, asked: Asked, error: Exception) -> TradingStopped:
-        return TradingStopped(
+    def _stopped(self, asked: Asked, error: BaseException) -> BaseException:
+        if isinstance(error, TradingStopped) or not isinstance(error, Exception):
+            return error
+        stopped = TradingStopped(
             f"strategy {asked.name} raised {described(error)} in {located(error)}",
             where=self._moment(),
             remedy="correct the strategy; the row and time say what it was shown",
         )
+        stopped.__cause__ = error
+        return stopped
 
     def _moment(self) -> str:
         clock = self._memory.clock[0]
@@ -247,16 +237,4 @@ class Asker:
         return f"row {row} at {int(clock['at'])} ns"
 
 
-_HAS_DEPTH: Final = MARKET.fields["has_depth"][1] if MARKET.fields else 0
-_DOWN_AT = words_of(MARKET, "down")
-_AT, _DESK = words_of(CLOCK, "at"), words_of(CLOCK, "desk")
-_STOPPING, _SAME, _PHASE = (words_of(CLOCK, name) for name in ("stopping", "same", "phase"))
-_NET, _BIDS, _ASKS = (words_of(DESK, name) for name in ("net", "bids", "asks"))
-_TAKE = words_of(DESK, "take_sign")
-assert [words_of(MARKET, name) for name in ("bid", "bid_size", "ask", "ask_size", "updated")] == [
-    0,
-    1,
-    2,
-    3,
-    8,
-], "see `BookSeen`"
+_BIDS, _ASKS, _TAKE = (words_of(DESK, name) for name in ("bids", "asks", "take_sign"))

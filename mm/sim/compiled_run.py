@@ -4,18 +4,20 @@ The arrays of a `World` are allocated here and kept alive while the pass works o
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from mm.errors import BadInput
+from mm.events.units import Nanos
 from mm.log.rows import ROW, Flag, Rows
 from mm.projections.ladder import FAR_MAX, NONE, empty
 from mm.projections.ladder import FULL as LADDER_FULL
 from mm.sim.replay import FULL, MORE_ROWS, advance, stop
 from mm.sim.results import FILL, ORDER, POINT
-from mm.sim.waking import ASK, DONE, REVISED_NOW
+from mm.sim.waking import DONE, FAILED, REVISED_NOW
 from mm.sim.world import (
+    ANSWERING,
     BOOKS,
     CLOCK,
     DELAYS,
@@ -121,22 +123,58 @@ class Memory:
         self.refresh()
 
 
+class Asks(Protocol):
+    """Who answers for strategies that are Python objects."""
+
+    failure: BaseException | None
+    """What a strategy raised: after it nothing can be played."""
+
+    def answer(  # noqa: PLR0913, PLR0917 - integers, for nothing is made for a call.
+        self,
+        desk: int,
+        at: Nanos,
+        bid: int,
+        bid_size: int,
+        ask: int,
+        ask_size: int,
+        updated: int,
+        fills: int,
+        state: int,
+    ) -> int:
+        """Write down what a desk wants: OTHER, SAME or FAILED; see `waking`. Never raises."""
+        ...
+
+
+class Nobody:
+    """Who answers where every desk has a compiled rule."""
+
+    failure: BaseException | None = AssertionError(
+        "a desk without a rule, and nobody to ask for it"
+    )
+
+    def answer(self, *_: int) -> int:
+        """There is nobody to ask."""
+        return FAILED
+
+
 class CompiledRun:
     """A run that is fed with blocks of rows."""
 
     def __init__(
         self,
         memory: Memory,
-        answer: Callable[[], None] | None = None,
+        asker: Asks | None = None,
         revise: Callable[[], None] | None = None,
     ) -> None:
         """Take over a memory whose instruments and desks are filled in.
 
-        `answer` is called whenever a strategy that is a Python object is awake, `revise` when
-        instruments were defined anew.
+        `asker` answers whenever a strategy that is a Python object is awake, `revise` is called
+        when instruments were defined anew.
         """
         self.memory = memory
-        self._answer = answer or _nobody
+        self._asker = asker or Nobody()
+        self._answer = self._asker.answer  # Kept: the pass has its address only.
+        memory.addresses[ANSWERING] = id(self._answer)
         self._revise = revise or _unrevised
         self._begun: Rows = np.zeros(0, ROW)
 
@@ -182,14 +220,15 @@ class CompiledRun:
     def go_on(self) -> int:
         """Play until the pass stops for another reason than room; returns which.
 
-        Raises `BadInput` for a book that could not be held whole.
+        Raises `BadInput` for a book that could not be held whole, and what a strategy raised.
         """
-        memory, answer = self.memory, self._answer
+        memory = self.memory
         while True:
             why: int = advance(memory.address)
-            if why == ASK:
-                answer()
-            elif why == FULL:
+            if why == FAILED:
+                assert self._asker.failure is not None, "the pass says that a strategy raised"
+                raise self._asker.failure
+            if why == FULL:
                 memory.grow()
             elif why == REVISED_NOW:
                 self._revise()
@@ -228,10 +267,6 @@ def last_end(rows: Rows) -> int:
     return 0
 
 
-def _nobody() -> None:
-    raise AssertionError("a desk without a compiled rule, and nobody to ask for it")
-
-
 def _unrevised() -> None:
     raise AssertionError("an instrument is revised, and nobody tells its desks")
 
@@ -250,4 +285,4 @@ def play(run: CompiledRun, blocks: Iterable[Rows]) -> None:
         run.feed(block)
 
 
-__all__ = ["ASK", "DONE", "MORE_ROWS", "CompiledRun", "Memory", "play", "warm"]
+__all__ = ["DONE", "MORE_ROWS", "CompiledRun", "Memory", "play", "warm"]

@@ -86,8 +86,6 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
                 set_level(m, b, side, price, size)
             if key >= best:
                 market.stirred = 1
-        elif size and not kind:
-            market.updated = at  # A quote older than the book says that it still lives.
     elif kind == BOUGHT:
         if watched and rules.ask_near >= -price:
             printed(m, b, ins, ONE, at, price, size)

@@ -1,18 +1,18 @@
 """The compiled pass: rows in, books, wakes, matching, latency and orders in one loop.
 
-It returns to Python only when a strategy that is a Python object is awake, when rows run out, or
-when the results have no room left. A turn is what it is in a session: a message, or timers and
-answers that fall due between two messages; strategies are asked once, at its end. Commands that
-reach the venue at the very time of an event act before it, unless the venue has a clock of its own:
-then, at one time, comes first what reaches us, the feed before answers, and then the venue's own,
-the market before commands.
+It returns to Python only when rows run out, when the results have no room left, or when a strategy
+raised; one that is a Python object is called from within. A turn is what it is in a session: a
+message, or timers and answers that fall due between two messages; strategies are asked once, at its
+end. Commands that reach the venue at the very time of an event act before it, unless the venue has
+a clock of its own: then, at one time, comes first what reaches us, the feed before answers, and
+then the venue's own, the market before commands.
 """
 
 from mm.projections.compiled import ONE, ZERO, njit
 from mm.sim.arrivals import act
 from mm.sim.stretch import stretch
 from mm.sim.trader import hear, pull
-from mm.sim.waking import ASK, DONE, believe, decide, fire, next_timer, sample
+from mm.sim.waking import DONE, FAILED, decide, fire, next_timer, sample
 from mm.sim.world import (
     BOOKS,
     FAR_AWAY,
@@ -32,8 +32,8 @@ from mm.sim.world import (
     rows_of,
 )
 
-MORE_ROWS, FULL = 0, 2
-"""Why the pass returned, beside ASK and DONE."""
+MORE_ROWS, FULL = 0, 1
+"""Why the pass returned, beside FAILED, DONE and REVISED_NOW."""
 ROOM = 1 << 12
 """Results that one step may add."""
 
@@ -76,14 +76,12 @@ def advance(m: int) -> int:
     other = count_of(m, BOOKS) - count_of(m, INSTRUMENTS)
     one_clock = ZERO if other else ONE
     coming, going = responses(m), commands(m)
-    if clock.phase:
-        if clock.phase == ASK:  # Python has answered for a desk.
-            believe(m, clock.desk, clock.at)
-            clock.desk += 1
-        clock.phase = decide(m, clock.at)
-        if clock.phase != DONE:
-            return clock.phase
-        clock.phase = 0
+    if clock.failed:
+        return FAILED
+    if clock.awake:
+        why = decide(m, clock.at)
+        if why != DONE:
+            return why
     timer, owed = next_timer(m), False
     calm = not (clock.gathers or clock.stopping)
     blind = calm and not watched(m)
@@ -170,5 +168,4 @@ def advance(m: int) -> int:
         if clock.awake:
             why = decide(m, now)
             if why != DONE:
-                clock.phase = why
                 return why

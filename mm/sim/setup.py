@@ -108,7 +108,7 @@ def memory_of(
         if limits is not None:
             limit(row, instrument, limits_of(limits, instrument))
     for desk, (place, name, strategy) in enumerate(desks):
-        _desk(memory, desk, place, strategy)
+        employ(memory, desk, place, strategy)
         memory.desks["amends"][desk] = settings.strategies[name].amend
     _clock(memory, paper)
     place_away(memory, paper, seed)
@@ -145,16 +145,22 @@ def _bound(instrument: InstrumentDefined, bound: tuple[int, int], size: int = 1)
     return by, min(amount, PRODUCT_MAX)
 
 
-def _desk(memory: Memory, place: int, instrument: int, strategy: Strategy) -> None:
+def employ(memory: Memory, place: int, instrument: int, strategy: Strategy) -> None:
+    """Have a strategy at a desk, by its compiled rule if it has one."""
     row, wakes = memory.desks[place], strategy.wakes
     row["instrument"], row["timer"] = instrument, wakes.timer
     row["moved_bps"], row["top_changed"] = wakes.mid_moved_bps, wakes.top_changed
     row["own_orders"], row["when_changed"] = wakes.own_orders, wakes.when_changed
-    memory.instruments["watched_by"][instrument] += wakes.top_changed or wakes.mid_moved_bps > 0
+    row["every_event"] = wakes.every_event
+    watches = wakes.top_changed or wakes.mid_moved_bps > 0 or wakes.every_event
+    memory.instruments["watched_by"][instrument] += watches
+    memory.clock["every_event"] |= wakes.every_event
     if isinstance(strategy, Symmetric):
         row["rule"], row["book_age_max"] = SYMMETRIC, strategy.book_age_max
     elif isinstance(strategy, Pegged):
         row["rule"] = PEGGED
+    else:
+        row["rule"] = PYTHON
     terms(memory, place, strategy)
 
 
@@ -196,9 +202,14 @@ def hold(memory: Memory, lots: Sequence[int]) -> None:
 
 
 def begin(memory: Memory, at: Nanos, point_every: Nanos) -> None:
-    """Stand at the first turn: timers are set on their grid, and samples on theirs."""
+    """Stand at the first turn: timers are set on their grid, and samples on theirs.
+
+    Every desk is asked once before anything is heard, as when a session opens its account.
+    """
     clock = memory.clock[0]
     clock["at"] = at
+    memory.desks["awake"] = 1
+    clock["awake"] = len(memory.desks) > 0
     timers = memory.desks["timer"]
     clock["point_every"] = point_every
     clock["point_due"] = (at // point_every + 1) * point_every if point_every else FAR_AWAY

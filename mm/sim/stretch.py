@@ -10,6 +10,7 @@ from mm.log.rows import Kind
 from mm.projections.compiled import ZERO, njit, whole
 from mm.projections.ladder import BEST, MARGIN, WINDOW, bits, heads, sizes
 from mm.sim.feed import NOBODY, play, spoken
+from mm.sim.waking import wake_all
 from mm.sim.world import ROWS, clocks, count_of, instruments, markets, rows_of
 
 BID, ASK_LEVEL, BOUGHT, SOLD = int(Kind.BID), int(Kind.ASK), int(Kind.BOUGHT), int(Kind.SOLD)
@@ -30,6 +31,7 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
     at, told, turns = clock.at, clock.response_to, 0
     first = k = clock.i if ours else clock.j
     halt, flags = single, ZERO
+    every = ours and clock.every_event
     while k < rows:
         row = row_at[k]
         when = row.at if ours else row.venue
@@ -68,7 +70,7 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
             swift = True
         elif kind == 0:
             swift, ends = True, 0
-            if size:
+            if size == 1:
                 market.updated = at  # A quote older than the book says that it still lives.
         if not swift:
             play(m, k, other, at, matched, ours)
@@ -82,6 +84,9 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
                 near = rules.bid_near + rules.ask_near != NOBODY or rules.taken
                 spoken(m, ins + other, ins, at, whole(kind), flags, matched and near, ours)
                 halt |= clock.awake | (clock.response_to != told)
+        if every and flags & 1 and kind <= SETTLED and (kind or size):
+            wake_all(m, whole(row.instrument))
+            halt |= clock.awake
         k += 1
         turns += flags >> 1 & 1
         if halt and (flags & 2 or not ours):

@@ -11,6 +11,7 @@ from mm.sim.venue import trusted
 from mm.sim.world import (
     FAR_AWAY,
     POINTS,
+    answered,
     clocks,
     count_of,
     desk_count,
@@ -32,8 +33,12 @@ from mm.strategy.rules import (
     symmetric,
 )
 
-ASK, DONE, REVISED_NOW = 1, 3, 4
-"""Whether Python has to be asked, all desks were, or they are first to be told of revisions."""
+OTHER, SAME, FAILED = 0, 1, 2
+"""What Python answers: the strategy wants something else than before, the same, or it raised."""
+DONE, REVISED_NOW = 3, 4
+"""Whether all desks were asked, or are first to be told of revisions."""
+USABLE, DEPTH, DOWN, STOPPING = 1, 2, 4, 8
+"""What Python is told of the state of a market and of the run."""
 
 
 @njit(cache=True)
@@ -48,7 +53,7 @@ def looked(m: int, ins: int) -> None:
             desk.awake = clocks(m)[0].awake = 1
         elif desk.moved_bps:
             moved = abs((market.bid + market.ask) / 2 - desk.asked_mid)
-            if moved * 10_000.0 >= desk.moved_bps * desk.asked_mid:
+            if moved and moved * 10_000.0 >= desk.moved_bps * desk.asked_mid:
                 desk.awake = clocks(m)[0].awake = 1
 
 
@@ -103,19 +108,29 @@ def unquotable(m: int, ins: int) -> bool:
 
 
 @njit(cache=True)
+def wake_all(m: int, ins: int) -> None:
+    """An event was heard: wake whoever wants every one."""
+    for d in range(desk_count(m)):
+        if desks(m)[d].instrument == ins and desks(m)[d].every_event:
+            desks(m)[d].awake = clocks(m)[0].awake = 1
+
+
+@njit(cache=True)
 def decide(m: int, at: int) -> int:
     """Ask every desk that is awake, in order; DONE unless Python has to do something first."""
     clock = clocks(m)[0]
     if clock.revised:
         clock.revised = 0
         return REVISED_NOW
-    while clock.desk < desk_count(m):
-        if desks(m)[clock.desk].awake:
-            if desks(m)[clock.desk].rule == PYTHON:
-                return ASK
-            ask_rule(m, clock.desk, at)
-        clock.desk += 1
-    clock.desk = clock.awake = 0
+    for d in range(desk_count(m)):
+        if desks(m)[d].awake:
+            if desks(m)[d].rule == PYTHON:
+                ask_python(m, d, at)
+                if clock.failed:
+                    return FAILED
+            else:
+                ask_rule(m, d, at)
+    clock.awake = 0
     return DONE
 
 
@@ -130,11 +145,28 @@ def asked(m: int, d: int) -> None:
 
 
 @njit(cache=True)
-def believe(m: int, d: int, at: int) -> None:
-    """Python has said what a desk wants."""
-    desk = desks(m)[d]
+def ask_python(m: int, d: int, at: int) -> None:
+    """A Python object says what it wants; for the same again, nothing is done."""
+    desk, clock = desks(m)[d], clocks(m)[0]
+    market = markets(m)[desk.instrument]
+    state = USABLE * trusted(m, desk.instrument) | DEPTH * market.has_depth
+    state |= DOWN * (market.down != 0) | STOPPING * (clock.stopping != 0)
+    clock.asks += 1
+    said = answered(
+        m,
+        d,
+        at,
+        market.bid,
+        market.bid_size,
+        market.ask,
+        market.ask_size,
+        market.updated,
+        clock.fills,
+        state,
+    )
     asked(m, d)
-    if not (clocks(m)[0].same and desk.settled and not desk.take_sign):
+    clock.failed = said == FAILED
+    if not clock.failed and not (said == SAME and desk.settled and not desk.take_sign):
         quote(m, d, at)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from mm.log.rows import ROW
-from mm.projections.compiled import laying, njit
+from mm.projections.compiled import calling, laying, njit
 from mm.sim.results import FILL, ORDER, POINT
 
 SLOTS: Final = 1 << 10
@@ -84,7 +84,7 @@ INSTRUMENT: Final = np.dtype(
         ("bid_far", "<i8"),
         ("ask_near", "<i8"),
         ("ask_far", "<i8"),
-        ("watched_by", "<i8"),  # Desks that a move of the touch may wake.
+        ("watched_by", "<i8"),  # Desks that what the market does may wake.
     ]
 )
 REVISION: Final = np.dtype(
@@ -121,7 +121,8 @@ DESK: Final = np.dtype(
         ("awake", "u1"),
         ("when_changed", "u1"),
         ("amends", "u1"),  # An order that is to move is amended.
-        ("pad", "u1", 2),
+        ("every_event", "u1"),
+        ("pad", "u1"),
         ("book_age_max", "<i8"),  # 0: a book may be as old as it is.
         ("take_sign", "<i8"),
         ("take_price", "<i8"),
@@ -224,17 +225,15 @@ CLOCK: Final = np.dtype(
         ("open", "<i8"),
         ("open_max", "<i8"),
         ("awake", "<i8"),  # Some desk is.
-        ("desk", "<i8"),  # The desk that Python is to be asked for.
         ("cancels", "<i8"),
         ("amends", "<i8"),
         ("turns", "<i8"),
         ("events", "<i8"),
         ("refused", "<i8"),
         ("stopping", "<i8"),
-        ("phase", "<i8"),  # 1: Python has answered for a desk.
-        ("same", "<i8"),  # It wants what it wanted last.
-        ("wakes", "<i8"),
-        ("error", "<i8"),
+        ("failed", "<i8"),  # A strategy raised; Python holds the exception.
+        ("asks", "<i8"),  # How often strategies that are Python objects were.
+        ("every_event", "<i8"),  # Some desk wants each.
         ("revised", "<i8"),  # Desks are to be told of revisions before they are asked.
         ("rare", "<i8"),  # Up to this row something wakes desks that watch no prices.
     ]
@@ -244,8 +243,9 @@ CLOCK: Final = np.dtype(
 _COUNTS: Any = tuple(np.int64(place) for place in range(32, 40))
 BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS, REVISIONS = _COUNTS
 """Where the table of addresses tells how many there are of each."""
-SELF, INTEGERS, REVISED = 24, 25, 26
-"""Where it tells its own address, where the integers of rules are, and revisions."""
+SELF, INTEGERS, REVISED, ANSWERING = 24, 25, 26, 27
+"""Where it tells its own address, where the integers of rules are, revisions, and the Python
+function that answers for strategies."""
 LATENCIES, DELAYS = 28, 29
 """Where it tells how long messages take."""
 TABLE: Final = 64
@@ -319,3 +319,5 @@ rows_of = laying(23, ROW)
 """The present block of rows."""
 revisions = laying(REVISED, REVISION)
 """Later definitions of instruments, as rows name them."""
+answered = calling(ANSWERING)
+"""What Python says for a desk: see `asking.Asker.answer`."""

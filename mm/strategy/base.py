@@ -22,6 +22,7 @@ class Wakes(msgspec.Struct, frozen=True, kw_only=True):
     `timer` is a period (0: none) on a grid of log time; `mid_moved_bps` is the distance of the
     mid from where it was when the strategy was last asked (0: not watched). With `when_changed` the
     timer asks only if the touch or an own order changed since: for rules that would say the same.
+    `every_event` asks at the end of each turn in which a price was heard: depth, quote or print.
     """
 
     timer: Nanos = Nanos(0)
@@ -29,9 +30,10 @@ class Wakes(msgspec.Struct, frozen=True, kw_only=True):
     top_changed: bool = False
     own_orders: bool = True
     when_changed: bool = False
+    every_event: bool = False
 
 
-class MarketView(msgspec.Struct, frozen=True):
+class MarketView(msgspec.Struct, frozen=True, gc=False):
     """What a strategy may look at: settled state at the end of a turn."""
 
     at: Nanos
@@ -60,7 +62,7 @@ class Take(msgspec.Struct, frozen=True, gc=False):
     size: Lots
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The quotes a strategy wants now; an empty side says why."""
 
     bids: tuple[Level, ...] = ()

@@ -349,7 +349,7 @@ def compiled(world: World, *, watched: bool = False, python: bool = False) -> To
     asker = _asker(world, memory) if python else None
     tables, rows = tables_and_rows(world)
     revisions = _revisions(world, memory, tables, asker)
-    run = CompiledRun(memory, asker.answer if asker else None, revisions.take)
+    run = CompiledRun(memory, asker, revisions.take)
     queues: Any = []
     if watched:
         ends = np.flatnonzero(rows["flags"] & Flag.TURN) + 1

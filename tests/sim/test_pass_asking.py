@@ -1,0 +1,133 @@
+"""A strategy that is a Python object sees in the pass what it sees in the engine, look by look."""
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mm.engine.posts
+import mm.sim.setup
+from mm.engine.settings import strategy_of
+from mm.errors import TradingStopped
+from mm.events.units import MILLIS, Nanos
+from mm.strategy.base import MarketView, Wakes, Wanted
+from tests.sim.passing import Told, World, assert_same, compiled, plainly
+from tests.sim.worlds import synthetic, worlds
+
+DEPTH = 3
+
+
+class Witness:
+    """Another strategy, woken by other things, and everything that it was shown."""
+
+    def __init__(self, inner: Any, wakes: Wakes, seen: list[Any]) -> None:
+        """Note in `seen`."""
+        self._inner, self._seen = inner, seen
+        self.wakes = wakes
+
+    @property
+    def rule(self) -> Any:
+        """The other's."""
+        return self._inner.rule
+
+    def initial(self) -> Any:
+        """The other's."""
+        return self._inner.initial()
+
+    def decide(self, view: MarketView, memory: Any) -> tuple[Wanted, Any]:
+        """What the other wants."""
+        book = view.book
+        touch = (book.bid, book.bid_size, book.ask, book.ask_size, book.updated)
+        state = (book.usable, book.has_depth, book.two_sided, book.crossed)
+        depth = (book.bids(DEPTH), book.asks(DEPTH))
+        self._seen.append((view.at, view.instrument.name, touch, state, depth, view.position))
+        return self._inner.decide(view, memory)
+
+
+def witnessed(world: World, wakes: Wakes, *, compile_it: bool) -> tuple[Told, list[Any]]:
+    """What came of a world whose strategies wake by other things, and what they saw."""
+    seen: list[Any] = []
+
+    def watched(*given_: Any) -> Witness:
+        return Witness(strategy_of(*given_), wakes, seen)
+
+    with (
+        patch.object(mm.engine.posts, "strategy_of", watched),
+        patch.object(mm.sim.setup, "strategy_of", watched),
+    ):
+        told = compiled(world, python=True) if compile_it else plainly(world)
+    return told, seen
+
+
+wakes = st.builds(
+    Wakes,
+    timer=st.sampled_from([Nanos(0), Nanos(MILLIS), Nanos(3 * MILLIS)]),
+    mid_moved_bps=st.sampled_from([0.0, 5.0, 10.0]),
+    top_changed=st.booleans(),
+    own_orders=st.booleans(),
+    when_changed=st.booleans(),
+    every_event=st.booleans(),
+)
+
+
+@given(worlds(), wakes)
+def test_it_sees_what_it_sees_live(world: World, wakes_: Wakes) -> None:
+    """Whatever wakes it: the same looks at the same times, and the same orders for them."""
+    told, seen = witnessed(world, wakes_, compile_it=False)
+    told_by_pass, seen_in_pass = witnessed(world, wakes_, compile_it=True)
+    assert seen_in_pass == seen
+    assert_same(told, told_by_pass)
+
+
+def test_every_event_is_every_one() -> None:
+    """In a market of hundreds of messages there are hundreds of looks, and positions change."""
+    world = synthetic(24, 600)
+    every = Wakes(every_event=True)
+    _, seen = witnessed(world, every, compile_it=False)
+    _, seen_in_pass = witnessed(world, every, compile_it=True)
+    assert seen_in_pass == seen
+    assert len(seen) > len(world.messages) // 2
+    assert len({look[-1].net for look in seen}) > 3
+
+
+def test_one_that_raises_is_named_with_what_it_was_shown() -> None:
+    """The pass stops there; what it raised is the cause."""
+    world, looks = synthetic(24, 600), []
+
+    class Failing(Witness):
+        def decide(self, view: MarketView, memory: Any) -> tuple[Wanted, Any]:
+            looks.append(view.at)
+            if len(looks) == 5:
+                raise ZeroDivisionError("one over nothing")
+            return super().decide(view, memory)
+
+    def failing(*given_: Any) -> Witness:
+        return Failing(strategy_of(*given_), Wakes(every_event=True), [])
+
+    with (
+        patch.object(mm.sim.setup, "strategy_of", failing),
+        pytest.raises(TradingStopped, match="one over nothing") as stopped,
+    ):
+        compiled(world, python=True)
+    assert f"at {looks[-1]} ns" in str(stopped.value)
+    assert isinstance(stopped.value.__cause__, ZeroDivisionError)
+
+
+def test_an_interrupt_ends_the_run() -> None:
+    """It comes out of the pass as it is."""
+    world = synthetic(24, 600)
+
+    class Interrupted(Witness):
+        def decide(self, _view: MarketView, _memory: Any) -> tuple[Wanted, Any]:
+            raise KeyboardInterrupt
+
+    def interrupted(*given_: Any) -> Witness:
+        return Interrupted(strategy_of(*given_), Wakes(every_event=True), [])
+
+    with (
+        patch.object(mm.sim.setup, "strategy_of", interrupted),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        compiled(world, python=True)
