@@ -113,7 +113,7 @@ def played(
     begin(memory, header.first, POINT_EVERY)
     asker = _asker(memory, config, instruments)
     revisions = Revisions(memory, config.engine, instruments, rows.tables.revisions, asker)
-    run = CompiledRun(memory, asker.answer, revise=revisions.take)
+    run = CompiledRun(memory, asker, revise=revisions.take)
     funding = Settlements(rows.tables)
     fed = run if measured is None else Stepped(run, measured)
     for block in rows.blocks():

@@ -170,7 +170,7 @@ class Asker:
             if wanted is asked.last or wanted == asked.last:
                 return SAME
             self._want(asked, wanted)
-        except BaseException as error:  # noqa: BLE001 - the pass cannot be raised through: it stops.
+        except BaseException as error:  # noqa: BLE001 - nothing may raise in the pass.
             self.failure = self._stopped(asked, error)
             return FAILED
         return OTHER

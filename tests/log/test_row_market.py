@@ -238,7 +238,7 @@ def test_a_snapshot_in_parts_may_stand_in_several_spans() -> None:
     kinds = [Kind.NOTE, Kind.NOTE, Kind.CLEAR, *[Kind.BID, Kind.ASK] * 3]
     assert rows["kind"].tolist() == kinds
     assert rows["price"].tolist() == [0, 0, 0, 101, 111, 102, 112, 103, 113]
-    assert rows["size"].tolist() == [0, 0, 0, 1, 2, 2, 3, 3, 4]
+    assert rows["size"].tolist() == [2, 2, 0, 1, 2, 2, 3, 3, 4]
     assert rows["flags"].tolist() == [3, 3, *[0] * 6, 3]
 
 
