@@ -119,8 +119,12 @@ class Book:
         self.ask, self.ask_size = event.ask, event.ask_size
 
     def lose(self) -> None:
-        """Something is missing: nothing here may be used until it is whole again."""
+        """Something is missing: nothing here may be used until it is whole again.
+
+        Depth that can no more be followed is forgotten at once, and never shown.
+        """
         self.gapped = True
+        self._depth.clear()
         self.has_depth = False
         self.has_quote = False
         self.sequence = self._quote_sequence = 0  # Whatever comes next is newer.

@@ -41,7 +41,7 @@ class Witness:
         book = view.book
         touch = (book.bid, book.bid_size, book.ask, book.ask_size, book.updated)
         state = (book.usable, book.has_depth, book.two_sided, book.crossed)
-        depth = (book.bids(DEPTH), book.asks(DEPTH)) if book.has_depth else ()
+        depth = (book.bids(DEPTH), book.asks(DEPTH))
         self._seen.append((view.at, view.instrument.name, touch, state, depth, view.position))
         return self._inner.decide(view, memory)
 
