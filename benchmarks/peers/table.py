@@ -48,7 +48,7 @@ class Entry:
 def lead(first: Entry, entry: Entry) -> float:
     """How many times as fast the first is, paired by round."""
     pairs = zip(first.lines, entry.lines, strict=False)
-    return statistics.median(a["events_per_s"] / b["events_per_s"] for a, b in pairs)
+    return float(statistics.median(a["events_per_s"] / b["events_per_s"] for a, b in pairs))
 
 
 def ran(entries: list[Entry], group: str) -> list[Entry]:

@@ -35,7 +35,7 @@ class PlainBook:
             case Kind.QUOTE_ASK:
                 self.touch[2:] = price, size
             case Kind.LOST | Kind.DOWN:
-                self.lost, self.usable = True, False
+                self.lost, self.usable, self.sides = True, False, ({}, {})
             case Kind.RESYNCED:
                 self.lost = False
 

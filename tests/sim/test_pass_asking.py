@@ -108,7 +108,7 @@ def test_one_that_raises_is_named_with_what_it_was_shown() -> None:
 
     with (
         patch.object(mm.sim.setup, "strategy_of", failing),
-        pytest.raises(TradingStopped, match="ZeroDivisionError in .*decide") as stopped,
+        pytest.raises(TradingStopped, match=r"ZeroDivisionError in .*decide") as stopped,
     ):
         compiled(world, python=True)
     assert f"at {looks[-1]} ns" in str(stopped.value)
