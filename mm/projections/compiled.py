@@ -40,7 +40,17 @@ else:
     from numba.extending import intrinsic
     from numba.extending import register_jitable as jitable
 
-__all__ = ["ONE", "ZERO", "calling", "jitable", "laying", "njit", "numbered", "whole"]
+__all__ = [
+    "ONE",
+    "ZERO",
+    "calling",
+    "compile_for",
+    "jitable",
+    "laying",
+    "njit",
+    "numbered",
+    "whole",
+]
 
 ZERO: Final[Any] = np.int64(0)
 ONE: Final[Any] = np.int64(1)
@@ -150,6 +160,11 @@ def _laid(
         made, data=data, shape=shape, strides=strides, itemsize=item, meminfo=None
     )
     return made._getvalue()  # noqa: SLF001 - how numba hands over what it has made.
+
+
+def compile_for(function: Any, count: int) -> None:
+    """Compile a function for so many integers, or load it from the cache."""
+    function.compile((types.int64,) * count)
 
 
 @njit(cache=True)

@@ -6,13 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from mm.apps.cli.output import emit_json, err
+from mm.apps.compiling import compile_all
 from mm.log.compilation import remove_others
-from mm.log.facts import warm as warm_facts
-from mm.log.kernels import warm as warm_rows
-from mm.projections.depth import warm
-from mm.sim.compiled_run import warm as warm_pass
-from mm.sim.compiled_trading import warm as warm_venue
-from mm.sim.mids import warm as warm_mids
 
 app = typer.Typer(add_completion=False)
 EXAMPLE: Final = """
@@ -30,12 +25,7 @@ def compile_kernels(
     if not as_json:
         err.print("compiling kernels …")
     began = time.monotonic()
-    warm()
-    warm_rows()
-    warm_facts()
-    warm_pass()
-    warm_mids()
-    warm_venue()
+    compile_all()
     remove_others()
     seconds = time.monotonic() - began
     if as_json:
