@@ -112,6 +112,8 @@ def default_of(field: msgspec.structs.FieldInfo) -> str:
     plain = msgspec.to_builtins(default, enc_hook=encode_hook)
     if isinstance(plain, bool):
         return f"`{str(plain).lower()}`"
+    if isinstance(plain, tuple):
+        plain = list(plain)
     return "none" if plain in (None, "", {}) else f"`{plain}`"
 
 
