@@ -28,6 +28,10 @@ if TYPE_CHECKING:
         """Typed stand-in: numba's decorator has no types of its own."""
         ...
 
+    def inner(function: Function) -> Function:
+        """Typed stand-in: what only compiled code calls."""
+        ...
+
     def jitable(function: Function) -> Function:
         """Typed stand-in for a function that Python calls, and compiled code too."""
         ...
@@ -40,11 +44,15 @@ else:
     from numba.extending import intrinsic
     from numba.extending import register_jitable as jitable
 
+    # What Python calls is kept on disk with all that it calls, and needs no way in from Python.
+    inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
 __all__ = [
     "ONE",
     "ZERO",
     "calling",
     "compile_for",
+    "inner",
     "jitable",
     "laying",
     "njit",
@@ -167,7 +175,7 @@ def compile_for(function: Any, count: int) -> None:
     function.compile((types.int64,) * count)
 
 
-@njit(cache=True)
+@inner
 def whole(number: Any) -> int:
     """A small or unsigned number as int64, so that callees are compiled for one type only."""
     wide: int = np.int64(number)  # type: ignore[assignment]

@@ -7,7 +7,7 @@ is canceled. Whose an order is, that its id is new, its instrument defined and i
 the business of whoever sends it.
 """
 
-from mm.projections.compiled import ONE, ZERO, njit
+from mm.projections.compiled import ONE, ZERO, inner, njit
 from mm.projections.ladder import NONE
 from mm.sim.reasons import (
     ALL_CANCELED,
@@ -68,14 +68,14 @@ ANY_PRICE = -(1 << 61)
 """The limit of a market order, as a key of the opposite side: every level is good enough."""
 
 
-@njit(cache=True)
+@inner
 def limit_of(m: int, slot: int) -> int:
     """An order's limit as a key of the opposite side."""
     order = slots(m)[slot]
     return ANY_PRICE if order.market else -order.sign * order.price
 
 
-@njit(cache=True)
+@inner
 def crosses(m: int, b: int, slot: int) -> bool:
     """Whether an order would meet what is displayed, or an order of our own."""
     order = slots(m)[slot]
@@ -89,7 +89,7 @@ def crosses(m: int, b: int, slot: int) -> bool:
     return -order.sign * own >= limit
 
 
-@njit(cache=True)
+@inner
 def unfit(m: int, b: int, price: int, size: int) -> int:
     """What the instrument's own rules, at the venue of book `b`, say against a limit order.
 
@@ -107,7 +107,7 @@ def unfit(m: int, b: int, price: int, size: int) -> int:
     return ZERO
 
 
-@njit(cache=True)
+@inner
 def unfit_at_any_price(m: int, b: int, slot: int) -> int:
     """The same of a market order, whose worth is that at the best price it gets."""
     order, market = slots(m)[slot], markets(m)[b]
@@ -123,7 +123,7 @@ def unfit_at_any_price(m: int, b: int, slot: int) -> int:
     return ZERO
 
 
-@njit(cache=True)
+@inner
 def unwelcome(m: int, b: int, slot: int) -> int:
     """What book and position say against an order; 0 for nothing."""
     order = slots(m)[slot]
@@ -140,7 +140,7 @@ def unwelcome(m: int, b: int, slot: int) -> int:
     return NO_FUNDS if order.unfunded else ZERO
 
 
-@njit(cache=True)
+@inner
 def refusal(m: int, b: int, slot: int) -> int:
     """Why an order may not stand; 0 where it may."""
     order, clock = slots(m)[slot], clocks(m)[0]
@@ -153,7 +153,7 @@ def refusal(m: int, b: int, slot: int) -> int:
     return reason or unwelcome(m, b, slot)
 
 
-@njit(cache=True)
+@inner
 def arrive(m: int, b: int, at: int, slot: int) -> None:
     """An order reaches the venue: refused whole, or acked, then filled, resting or canceled."""
     order = slots(m)[slot]
@@ -168,7 +168,7 @@ def arrive(m: int, b: int, at: int, slot: int) -> None:
     stand(m, b, at, slot)
 
 
-@njit(cache=True)
+@inner
 def stand(m: int, b: int, at: int, slot: int) -> None:
     """An order that may stand takes what it meets; what is left rests, or ends."""
     order, blocked = slots(m)[slot], ZERO
@@ -184,7 +184,7 @@ def stand(m: int, b: int, at: int, slot: int) -> None:
         end(m, at, slot, IOC_REST)
 
 
-@njit(cache=True)
+@inner
 def sweep(m: int, b: int, at: int, slot: int, taking: int) -> tuple[int, int, int, int]:
     """A taker walks what is displayed, less what we took before, up to an order of our own.
 
@@ -253,7 +253,7 @@ def act(m: int, at: int, books: int) -> None:
         take_steps(m, at, books)
 
 
-@njit(cache=True)
+@inner
 def amend(m: int, b: int, k: int) -> None:
     """Move the order that command `k` names; it keeps its place at its price, unless it grows."""
     message = commands(m)[k]
@@ -279,7 +279,7 @@ def amend(m: int, b: int, k: int) -> None:
         stand(m, b, at, slot)
 
 
-@njit(cache=True)
+@inner
 def known(m: int, k: int) -> bool:
     """Whether the order that command `k` speaks of is open: its slot may be another's by now."""
     message = commands(m)[k]
@@ -288,7 +288,7 @@ def known(m: int, k: int) -> bool:
     return same and order.state == OPEN
 
 
-@njit(cache=True)
+@inner
 def unknown(m: int, k: int, kind: int) -> None:
     """The order that command `k` speaks of is not open."""
     message = commands(m)[k]
@@ -297,7 +297,7 @@ def unknown(m: int, k: int, kind: int) -> None:
     told.id, told.instrument = message.id, message.instrument
 
 
-@njit(cache=True)
+@inner
 def cancel_all(m: int, at: int, ins: int) -> None:
     """Cancel every order in an instrument, oldest first."""
     while True:

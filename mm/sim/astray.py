@@ -1,6 +1,6 @@
 """Commands of the compiled pass that never reach the venue: we hear so later, and no more."""
 
-from mm.projections.compiled import ZERO, njit
+from mm.projections.compiled import ZERO, inner
 from mm.sim.reasons import OTHER
 from mm.sim.transit import sending
 from mm.sim.venue import (
@@ -15,7 +15,7 @@ from mm.sim.venue import (
 from mm.sim.world import WIRE, clocks, responses
 
 
-@njit(cache=True)
+@inner
 def astray(m: int, at: int, kind: int, slot: int) -> bool:
     """Whether a command that leaves now never arrives, as only measured ones may; refused then."""
     delay = sending(m, at, kind, clocks(m)[0].command_to + 1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mm.log.rows import Kind
-from mm.projections.compiled import ONE, ZERO, njit, whole
+from mm.projections.compiled import ONE, ZERO, inner, njit, whole
 from mm.projections.ladder import (
     BEST,
     MARGIN,
@@ -109,7 +109,7 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
     return flags
 
 
-@njit(cache=True)
+@inner
 def spoken(
     m: int, b: int, ins: int, at: int, kind: int, flags: int, watched: int, ours: int
 ) -> None:
@@ -140,7 +140,7 @@ def spoken(
             looked(m, ins)
 
 
-@njit(cache=True)
+@inner
 def concerned(m: int, b: int, ins: int) -> bool:
     """Whether an order of ours stands at the touch, in front of it, or against it."""
     market, rules = markets(m)[b], instruments(m)[ins]
@@ -151,7 +151,7 @@ def concerned(m: int, b: int, ins: int) -> bool:
     return bool(ask >= -rules.bid_near or bid >= -rules.ask_near)
 
 
-@njit(cache=True)
+@inner
 def again(m: int, b: int, ins: int) -> bool:
     """Whether a touch that did not change moves an order of ours up: by what was printed there."""
     market, rules = markets(m)[b], instruments(m)[ins]
@@ -170,7 +170,7 @@ def at_best(m: int, b: int, side: int, price: int) -> int:
     return size
 
 
-@njit(cache=True)
+@inner
 def settle(m: int, b: int) -> None:
     """The touch is the depth's best."""
     market = markets(m)[b]
@@ -186,7 +186,7 @@ def settle(m: int, b: int) -> None:
         market.ask, market.ask_size = ask, at_best(m, b, ONE, ask)
 
 
-@njit(cache=True)
+@inner
 def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
     """The rows that come now and then: losses, channels, snapshots, revisions."""
     market = markets(m)[b]
@@ -224,7 +224,7 @@ def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
                 clocks(m)[0].awake = 1
 
 
-@njit(cache=True)
+@inner
 def settled(
     m: int, b: int, ins: int, at: int, bid: int, bid_size: int, ask: int, ask_size: int
 ) -> None:

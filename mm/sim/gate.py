@@ -3,7 +3,7 @@
 The rules are those of `engine.risk`, over integers; cancels are never refused, but count.
 """
 
-from mm.projections.compiled import njit
+from mm.projections.compiled import inner
 from mm.sim.venue import trusted
 from mm.sim.world import SENT_MAX, desk_count, desks, instruments, live, markets, sent, slots
 from mm.strategy.rules import worth
@@ -12,7 +12,7 @@ SECOND = 1_000_000_000
 BPS = 10_000
 
 
-@njit(cache=True)
+@inner
 def count_sent(m: int, ins: int, at: int) -> None:
     """Count a message that leaves towards the rate limit."""
     forget(m, ins, at)
@@ -22,7 +22,7 @@ def count_sent(m: int, ins: int, at: int) -> None:
     rules.sent_from = max(rules.sent_from, rules.sent_to - SENT_MAX)
 
 
-@njit(cache=True)
+@inner
 def forget(m: int, ins: int, at: int) -> None:
     """Messages older than a second count no more."""
     rules = instruments(m)[ins]
@@ -32,7 +32,7 @@ def forget(m: int, ins: int, at: int) -> None:
         rules.sent_from += 1
 
 
-@njit(cache=True)
+@inner
 def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int, replaces: int) -> bool:
     """Whether an order passes the risk gate, against the worst case of this instant.
 
@@ -70,7 +70,7 @@ def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int, replace
     return rules.sent_to - rules.sent_from < rules.rate_max
 
 
-@njit(cache=True)
+@inner
 def stands_in_way(m: int, slot: int, sign: int, price: int) -> bool:
     """Whether an order of side `sign` would meet this live one of the other, whatever its state.
 
@@ -82,7 +82,7 @@ def stands_in_way(m: int, slot: int, sign: int, price: int) -> bool:
     return bool(order.amend_price and (price - order.amend_price) * sign >= 0)
 
 
-@njit(cache=True)
+@inner
 def on_grid(m: int, ins: int, price: int, size: int) -> bool:
     """The instrument's own steps and bounds."""
     rules = instruments(m)[ins]
@@ -93,7 +93,7 @@ def on_grid(m: int, ins: int, price: int, size: int) -> bool:
     return worth(rules.inverse, rules.least_by, rules.least, price, size)
 
 
-@njit(cache=True)
+@inner
 def affordable(m: int, ins: int, price: int, size: int) -> bool:
     """Whether the notional keeps within our own limit."""
     rules = instruments(m)[ins]

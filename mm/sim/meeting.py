@@ -1,6 +1,6 @@
 """What the market does to our resting orders: it moves them up, crosses them, trades with them."""
 
-from mm.projections.compiled import ZERO, njit
+from mm.projections.compiled import ZERO, inner
 from mm.projections.ladder import NONE
 from mm.sim.queue_models import RISK_AVERSE, after_depth, after_trade, exceeded, moved_up
 from mm.sim.taking import after, offered, take
@@ -8,7 +8,7 @@ from mm.sim.venue import CLOSED, UNSEEN, ahead, displayed, fill, touch, usable
 from mm.sim.world import clocks, instruments, queued, queues, slots
 
 
-@njit(cache=True)
+@inner
 def spoken_of(m: int, ins: int, side: int, price: int, before: int, now: int) -> None:
     """The feed set a level's size: orders of ours at this price may stand further ahead."""
     clock, n = clocks(m)[0], instruments(m)[ins].queue_n
@@ -24,7 +24,7 @@ def spoken_of(m: int, ins: int, side: int, price: int, before: int, now: int) ->
                 order.listed = 1
 
 
-@njit(cache=True)
+@inner
 def list_covered(m: int, b: int, ins: int) -> None:
     """A snapshot speaks of every price that it is deep enough for."""
     for side in range(2):
@@ -33,7 +33,7 @@ def list_covered(m: int, b: int, ins: int) -> None:
             order.listed = 1 if ahead(m, b, side, order.price) < UNSEEN else 0
 
 
-@njit(cache=True)
+@inner
 def news(m: int, b: int, ins: int, at: int) -> None:
     """An event has ended that spoke of our levels, or moved the touch."""
     if usable(m, b) and not clocks(m)[0].step:
@@ -47,7 +47,7 @@ def news(m: int, b: int, ins: int, at: int) -> None:
             slots(m)[queues(m)[2 * ins + side, i]].listed = 0
 
 
-@njit(cache=True)
+@inner
 def move_up(m: int, b: int, ins: int, side: int) -> None:
     """No more than what is shown can be ahead of us."""
     best, sign, clock = touch(m, b, side), 1 - 2 * side, clocks(m)[0]
@@ -67,7 +67,7 @@ def move_up(m: int, b: int, ins: int, side: int) -> None:
             order.traded, order.shown = 0.0, now
 
 
-@njit(cache=True)
+@inner
 def cross(m: int, b: int, ins: int, side: int, at: int) -> None:
     """Opposite levels displayed at or through our prices fill us."""
     sign, other = 1 - 2 * side, 1 - side
@@ -93,7 +93,7 @@ def cross(m: int, b: int, ins: int, side: int, at: int) -> None:
             i += 1
 
 
-@njit(cache=True)
+@inner
 def printed(m: int, b: int, ins: int, side: int, at: int, price: int, volume: int) -> None:
     """A print reaches our orders of the side its taker hit, best price first."""
     sign, left, clock = 1 - 2 * side, 0.0, clocks(m)[0]

@@ -5,7 +5,7 @@ Decisions take effect at once: an order exists in its slot from here on, and its
 wire.
 """
 
-from mm.projections.compiled import ONE, ZERO, njit
+from mm.projections.compiled import ONE, ZERO, inner
 from mm.sim.gate import allowed, count_sent, stands_in_way
 from mm.sim.trader import (
     PARTLY,
@@ -34,7 +34,7 @@ NOBODY = -ONE
 """The slot of no order."""
 
 
-@njit(cache=True)
+@inner
 def quote(m: int, d: int, at: int) -> None:
     """The fewest intents from what is live to what is wanted, cancels first."""
     desk = desks(m)[d]
@@ -48,7 +48,7 @@ def quote(m: int, d: int, at: int) -> None:
     desk.settled = settled and not desk.take_sign
 
 
-@njit(cache=True)
+@inner
 def keeps(m: int, slot: int, price: int, size: int) -> bool:
     """Whether a live quote serves a wanted level: at its price, and never larger.
 
@@ -62,7 +62,7 @@ def keeps(m: int, slot: int, price: int, size: int) -> bool:
     return bool(order.price_heard == price and order.size_heard - order.heard <= size)
 
 
-@njit(cache=True)
+@inner
 def assign(m: int, d: int, side: int) -> int:
     """Say which level of a side each order serves, the first that may; how many none serves."""
     desk = desks(m)[d]
@@ -84,7 +84,7 @@ def assign(m: int, d: int, side: int) -> int:
     return missing
 
 
-@njit(cache=True)
+@inner
 def withdraw(m: int, d: int, at: int, side: int) -> None:
     """Cancel what rests on a side and serves nothing wanted, unless it can be moved to serve."""
     desk = desks(m)[d]
@@ -108,7 +108,7 @@ def withdraw(m: int, d: int, at: int, side: int) -> None:
         clocks(m)[0].cancels += 1
 
 
-@njit(cache=True)
+@inner
 def doubtful(m: int, d: int, sign: int) -> bool:
     """Whether a quote of this side may rest there or not, and nobody knows."""
     for i in range(desks(m)[d].live):
@@ -118,7 +118,7 @@ def doubtful(m: int, d: int, sign: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@inner
 def serving(m: int, d: int, sign: int, what: int) -> int:
     """The slot of the first order of a side that serves a level, or MOVES; else NOBODY."""
     for i in range(desks(m)[d].live):
@@ -128,7 +128,7 @@ def serving(m: int, d: int, sign: int, what: int) -> int:
     return int(NOBODY)
 
 
-@njit(cache=True)
+@inner
 def supply(m: int, d: int, at: int, side: int) -> bool:
     """Place or move what is wanted on a side and not there; False where risk refused some of it."""
     desk = desks(m)[d]
@@ -155,7 +155,7 @@ def supply(m: int, d: int, at: int, side: int) -> bool:
     return whole
 
 
-@njit(cache=True)
+@inner
 def move(m: int, d: int, at: int, slot: int, price: int, leaves: int) -> None:
     """Amend an order, so that so many lots of it are left at another price."""
     order, clock = slots(m)[slot], clocks(m)[0]
@@ -165,7 +165,7 @@ def move(m: int, d: int, at: int, slot: int, price: int, leaves: int) -> None:
     clock.amends += 1
 
 
-@njit(cache=True)
+@inner
 def held_back(m: int, d: int) -> bool:
     """One hedge at a time, and none while a quote of our own stands in its way."""
     desk = desks(m)[d]
@@ -179,7 +179,7 @@ def held_back(m: int, d: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@inner
 def take_now(m: int, d: int, at: int) -> None:
     """Trade at once."""
     desk = desks(m)[d]
@@ -195,7 +195,7 @@ def take_now(m: int, d: int, at: int) -> None:
         clocks(m)[0].refused += 1
 
 
-@njit(cache=True)
+@inner
 def place_order(
     m: int, d: int, at: int, sign: int, level: int, price: int, size: int, tif: int
 ) -> None:

@@ -8,7 +8,7 @@ a clock of its own: then, at one time, comes first what reaches us, the feed bef
 then the venue's own, the market before commands.
 """
 
-from mm.projections.compiled import ONE, ZERO, njit
+from mm.projections.compiled import ONE, ZERO, inner, njit
 from mm.sim.arrivals import act
 from mm.sim.stretch import stretch
 from mm.sim.trader import hear, pull
@@ -48,7 +48,7 @@ def stop(m: int, patience: int) -> None:
     pull(m, clock.at)
 
 
-@njit(cache=True)
+@inner
 def over(m: int) -> bool:
     """Whether nothing of ours lives and nothing is left to be told."""
     for d in range(desk_count(m)):
@@ -57,7 +57,7 @@ def over(m: int) -> bool:
     return clocks(m)[0].pending == 0
 
 
-@njit(cache=True)
+@inner
 def watched(m: int) -> bool:
     """Whether some desk may be woken by a move of the touch."""
     count = 0
@@ -108,18 +108,24 @@ def advance(m: int) -> int:
         if other:
             # The venue's own side, as far as nothing comes before it that reaches us and matters.
             horizon = min(timer, answer) if blind and clock.i >= clock.rare else first
+            until = min(horizon, arriving + 1)
+            if clock.j < rows and row_at[clock.j].venue < until:
+                told, rare = clock.response_to, clock.rare
+                stretch(m, until, other, ONE, ZERO, ZERO)
+                if clock.response_to != told or clock.rare != rare:
+                    continue
             known = FAR_AWAY  # Up to here, and with it, all that the venue did is played.
             if clock.j < rows:
-                if row_at[clock.j].venue < min(horizon, arriving + 1):
-                    stretch(m, min(horizon, arriving + 1), other, ONE, ZERO, ZERO)
-                    continue
                 known = row_at[clock.j].venue
             elif not clock.stopping:
                 known = row_at[rows - 1].venue
             until = min(horizon, clock.point_due, known + 1, arriving + 1)
             if data < until:
                 stretch(m, until, ZERO, ZERO, ONE, ZERO)
-                continue
+                if clock.i >= rows:
+                    continue
+                data = row_at[clock.i].at
+                first = min(data, timer, answer)
             if arriving < first:
                 if arriving >= known and clock.j >= rows:
                     return MORE_ROWS
@@ -132,8 +138,11 @@ def advance(m: int) -> int:
             if calm and data < until:
                 ended = stretch(m, until, ZERO, ONE, ONE, ZERO)
                 if not ended:
-                    continue
-            elif arriving <= first:
+                    if clock.i >= rows:
+                        continue
+                    data = row_at[clock.i].at
+                    first = min(data, timer, answer)
+            if not ended and arriving <= first:
                 if clock.stopping and arriving > clock.stopping:
                     return DONE
                 act(m, max(arriving, clock.at), ZERO)

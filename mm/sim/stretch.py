@@ -7,7 +7,7 @@ concerns none of them, which are nearly all, cost no call. What is left is for `
 import numpy as np
 
 from mm.log.rows import Kind
-from mm.projections.compiled import ZERO, njit, whole
+from mm.projections.compiled import ZERO, inner, njit, whole
 from mm.projections.ladder import BEST, MARGIN, WINDOW, bits, heads, sizes
 from mm.sim.feed import NOBODY, play, spoken
 from mm.sim.waking import wake_all
@@ -101,7 +101,7 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
     return halt
 
 
-@njit(cache=True)
+@inner
 def reached(m: int, ins: int, side: int, key: int) -> bool:
     """Whether a level may concern an order of ours that stands at it, or that it crosses."""
     rules = instruments(m)[ins]

@@ -6,7 +6,7 @@ Stoikov, Quantitative Finance 8(3), 2008, section 3. Of several orders on a side
 whenever the farther does. Prints and displayed levels fill nobody.
 """
 
-from mm.projections.compiled import ZERO, jitable, njit
+from mm.projections.compiled import ZERO, inner, jitable, njit
 from mm.sim.draws import ARRIVALS, fraction
 from mm.sim.elementary import exp
 from mm.sim.venue import CLOSED, fill, usable
@@ -36,7 +36,7 @@ def reached(seed: int, step: int, bid: int) -> float:
     return fraction(seed, ARRIVALS, 2 * step + bid)
 
 
-@njit(cache=True)
+@inner
 def await_takers(m: int, at: int) -> None:
     """Something acted at `at`: takers come from then on while anything rests.
 
@@ -49,7 +49,7 @@ def await_takers(m: int, at: int) -> None:
         clock.step_due = (max(clock.at, at - 1) // clock.step + 1) * clock.step
 
 
-@njit(cache=True)
+@inner
 def take_steps(m: int, by: int, books: int) -> None:
     """Every step that ends by then ends: takers come, and reach as far as chance has it."""
     clock = clocks(m)[0]

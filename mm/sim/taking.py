@@ -3,13 +3,13 @@
 `taken_lots` lists, for each instrument, the levels that we took from; mostly there are none.
 """
 
-from mm.projections.compiled import njit
+from mm.projections.compiled import inner
 from mm.projections.ladder import next_key
 from mm.sim.venue import displayed, touch, watch
 from mm.sim.world import TAKEN_MAX, TAKEN_WIDTH, instruments, taken_lots
 
 
-@njit(cache=True)
+@inner
 def taken(m: int, ins: int, side: int, price: int) -> int:
     """Lots of a level that we took since the feed last spoke of it."""
     for i in range(instruments(m)[ins].taken):
@@ -21,7 +21,7 @@ def taken(m: int, ins: int, side: int, price: int) -> int:
     return 0
 
 
-@njit(cache=True)
+@inner
 def take(m: int, ins: int, side: int, price: int, size: int) -> None:
     """We took lots of this level: they are not there for us again."""
     if not size:
@@ -38,7 +38,7 @@ def take(m: int, ins: int, side: int, price: int, size: int) -> None:
     watch(m, ins)
 
 
-@njit(cache=True)
+@inner
 def list_taken(m: int, ins: int, side: int, price: int) -> None:
     """The feed spoke of a level that we may have taken from."""
     first = ins * TAKEN_MAX
@@ -47,7 +47,7 @@ def list_taken(m: int, ins: int, side: int, price: int) -> None:
             taken_lots(m)[i, 3] = 1
 
 
-@njit(cache=True)
+@inner
 def refresh(m: int, ins: int, side: int, key: int, changed: bool) -> None:
     """A touch was shown: what stands in front of it, or was spoken of, is there for us again.
 
@@ -69,14 +69,14 @@ def refresh(m: int, ins: int, side: int, key: int, changed: bool) -> None:
     watch(m, ins)
 
 
-@njit(cache=True)
+@inner
 def offered(m: int, b: int, ins: int, side: int, key: int) -> int:
     """Lots of a level still to be had, of the touch or of depth behind it."""
     price = (1 - 2 * side) * key
     return max(0, displayed(m, b, side, price) - taken(m, ins, side, price))
 
 
-@njit(cache=True)
+@inner
 def after(m: int, b: int, side: int, key: int) -> int:
     """The next worse key that is offered, or NONE."""
     best = touch(m, b, side)

@@ -4,7 +4,7 @@ The rules are those of `projections.lifecycle`, over integers; the differential 
 equal.
 """
 
-from mm.projections.compiled import ONE, ZERO, njit, numbered, whole
+from mm.projections.compiled import ONE, ZERO, inner, njit, numbered, whole
 from mm.sim.astray import astray
 from mm.sim.transit import dispatch
 from mm.sim.venue import (
@@ -39,7 +39,7 @@ FREE, PENDING_NEW, RESTING, PARTLY, PENDING_CANCEL, UNCERTAIN, PENDING_AMEND = n
 _, _, FILLED, ENDED, REFUSED = numbered(5)
 
 
-@njit(cache=True)
+@inner
 def command(m: int, at: int, kind: int, slot: int, order_id: int, instrument: int) -> None:
     """Send a command on its way."""
     clock = clocks(m)[0]
@@ -75,7 +75,7 @@ def command(m: int, at: int, kind: int, slot: int, order_id: int, instrument: in
         dispatch(m, at, place)
 
 
-@njit(cache=True)
+@inner
 def release(m: int, slot: int, status: int) -> None:
     """We have heard how an order ended: its slot is free for another."""
     order, clock = slots(m)[slot], clocks(m)[0]
@@ -116,7 +116,7 @@ def hear(m: int, at: int) -> bool:
     return heard
 
 
-@njit(cache=True)
+@inner
 def answered(m: int, kind: int, slot: int, order_id: int, price: int, size: int) -> None:
     """What an answer makes of our order; one that is over hears nothing more."""
     order, clock = slots(m)[slot], clocks(m)[0]
@@ -154,7 +154,7 @@ def answered(m: int, kind: int, slot: int, order_id: int, price: int, size: int)
             release(m, slot, FILLED)
 
 
-@njit(cache=True)
+@inner
 def pull(m: int, at: int) -> None:
     """Cancel everything that rests, by instrument, as their oldest orders: the run is over."""
     last = ZERO
@@ -170,7 +170,7 @@ def pull(m: int, at: int) -> None:
         command(m, at, CANCEL_ALL, chosen, ZERO, chosen)
 
 
-@njit(cache=True)
+@inner
 def eldest(m: int, ins: int) -> int:
     """The oldest live order of an instrument, 0 if there is none; all are now to be canceled."""
     oldest = ZERO

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mm.projections.compiled import njit, numbered
+from mm.projections.compiled import inner, numbered
 from mm.sim.delays import on_entry, on_response, sampled, uniform
 from mm.sim.draws import ENTRY, RESPONSE, drawn
 from mm.sim.world import WIRE, clocks, commands, delays, latencies
@@ -21,7 +21,7 @@ THERE: Final[Any] = np.int64(ENTRY)
 BACK: Final[Any] = np.int64(RESPONSE)
 
 
-@njit(cache=True)
+@inner
 def delay_of(m: int, kind: int, stream: int, number: int) -> int:
     """The delay of message `number` of a stream, in nanoseconds."""
     seed, way = clocks(m)[0].seed, latencies(m)[kind]
@@ -31,7 +31,7 @@ def delay_of(m: int, kind: int, stream: int, number: int) -> int:
     return uniform(way.least, way.most, seed, stream, number)
 
 
-@njit(cache=True)
+@inner
 def sending(m: int, at: int, kind: int, number: int) -> int:
     """How long command `number`, sent at `at`, takes; negative if it never arrives."""
     if clocks(m)[0].varies != MEASURED:
@@ -44,7 +44,7 @@ def sending(m: int, at: int, kind: int, number: int) -> int:
     )
 
 
-@njit(cache=True)
+@inner
 def answering(m: int, at: int) -> int:
     """How long the next answer, given at `at`, takes."""
     if clocks(m)[0].varies == MEASURED:
@@ -54,7 +54,7 @@ def answering(m: int, at: int) -> int:
     return delay_of(m, ANSWERS, BACK, clocks(m)[0].response_to + 1)
 
 
-@njit(cache=True)
+@inner
 def dispatch(m: int, at: int, place: int) -> None:
     """A command was put in at a place among those of its turn: it and those after it are timed."""
     clock = clocks(m)[0]

@@ -8,7 +8,7 @@ the venue's state, else a second one that runs ahead of ours by the feed's delay
 
 from typing import Final
 
-from mm.projections.compiled import ZERO, njit, numbered
+from mm.projections.compiled import ZERO, inner, numbered
 from mm.projections.ladder import NONE, next_key, shown
 from mm.sim.reasons import VENUE
 from mm.sim.transit import answering
@@ -36,7 +36,7 @@ UNSEEN: Final = float(1 << 62)
 """The queue at a price deeper than what the feed shows: all that will appear is ahead of us."""
 
 
-@njit(cache=True)
+@inner
 def respond(m: int, at: int, kind: int, slot: int, price: int, size: int) -> int:
     """Send an answer on its way; returns when it reaches us."""
     clock = clocks(m)[0]
@@ -44,7 +44,7 @@ def respond(m: int, at: int, kind: int, slot: int, price: int, size: int) -> int
     return put(m, at, at + delay, kind, slot, price, size)
 
 
-@njit(cache=True)
+@inner
 def put(m: int, at: int, due: int, kind: int, slot: int, price: int, size: int) -> int:
     """Have an answer reach us once due, and after those before it; returns when it does."""
     clock = clocks(m)[0]
@@ -60,14 +60,14 @@ def put(m: int, at: int, due: int, kind: int, slot: int, price: int, size: int) 
     return arrival
 
 
-@njit(cache=True)
+@inner
 def answer(m: int, at: int, kind: int, slot: int, reason: int) -> None:
     """Send an answer that gives a reason; that an order is canceled says what was filled of it."""
     respond(m, at, kind, slot, ZERO, slots(m)[slot].filled if kind == CANCELED else ZERO)
     responses(m)[(clocks(m)[0].response_to - 1) % WIRE].reason = reason
 
 
-@njit(cache=True)
+@inner
 def touch(m: int, b: int, side: int) -> int:
     """The key of the best level shown on a side, or NONE."""
     market = markets(m)[b]
@@ -76,13 +76,13 @@ def touch(m: int, b: int, side: int) -> int:
     return -market.ask if market.ask_size else NONE
 
 
-@njit(cache=True)
+@inner
 def touch_size(m: int, b: int, side: int) -> int:
     """The lots of the best level shown on a side."""
     return markets(m)[b].bid_size if side == 0 else markets(m)[b].ask_size
 
 
-@njit(cache=True)
+@inner
 def displayed(m: int, b: int, side: int, price: int) -> int:
     """Lots shown at a price: none in front of the touch, else the touch or the depth."""
     key, best = (1 - 2 * side) * price, touch(m, b, side)
@@ -91,7 +91,7 @@ def displayed(m: int, b: int, side: int, price: int) -> int:
     return shown(m, b, side, price)
 
 
-@njit(cache=True)
+@inner
 def ahead(m: int, b: int, side: int, price: int) -> float:
     """Lots an order that comes to this price queues behind; UNSEEN below all that is shown."""
     key = (1 - 2 * side) * price
@@ -103,20 +103,20 @@ def ahead(m: int, b: int, side: int, price: int) -> float:
     return UNSEEN
 
 
-@njit(cache=True)
+@inner
 def usable(m: int, b: int) -> bool:
     """Whether depth or quotes were heard since the last loss, and nothing is missing."""
     market = markets(m)[b]
     return not market.lost & 1 and (market.has_depth or market.has_quote)
 
 
-@njit(cache=True)
+@inner
 def trusted(m: int, b: int) -> bool:
     """Whether we may quote from a book: usable, and said to be whole since the last loss."""
     return usable(m, b) and not markets(m)[b].lost & 2
 
 
-@njit(cache=True)
+@inner
 def note_range(m: int, ins: int, side: int) -> None:
     """Remember between which prices orders of this side stand, as keys."""
     instrument, count = instruments(m)[ins], queued(m)[ins, side]
@@ -132,7 +132,7 @@ def note_range(m: int, ins: int, side: int) -> None:
     watch(m, ins)
 
 
-@njit(cache=True)
+@inner
 def watch(m: int, ins: int) -> None:
     """Remember from which prices on rows may concern our orders; all do while levels are taken."""
     instrument = instruments(m)[ins]
@@ -143,7 +143,7 @@ def watch(m: int, ins: int) -> None:
         instrument.ask_watch = max(-instrument.ask_far, instrument.bid_near)
 
 
-@njit(cache=True)
+@inner
 def rest(m: int, b: int, slot: int) -> None:
     """Queue what is left of an order at its price, behind what is shown and our own."""
     order = slots(m)[slot]
@@ -171,7 +171,7 @@ def rest(m: int, b: int, slot: int) -> None:
     note_range(m, ins, side)
 
 
-@njit(cache=True)
+@inner
 def unqueue(m: int, slot: int) -> None:
     """Take an order out of its queue, if it rests at all."""
     order = slots(m)[slot]
@@ -189,7 +189,7 @@ def unqueue(m: int, slot: int) -> None:
         note_range(m, ins, side)
 
 
-@njit(cache=True)
+@inner
 def leave(m: int, slot: int) -> None:
     """The venue is done with an order."""
     unqueue(m, slot)
@@ -197,21 +197,21 @@ def leave(m: int, slot: int) -> None:
     clocks(m)[0].open -= 1
 
 
-@njit(cache=True)
+@inner
 def end(m: int, at: int, slot: int, reason: int) -> None:
     """Cancel what is left of an order, and tell why."""
     leave(m, slot)
     answer(m, at, CANCELED, slot, reason)
 
 
-@njit(cache=True)
+@inner
 def reducible(m: int, slot: int) -> int:
     """How many lots an order of this side can take off the position."""
     order = slots(m)[slot]
     return max(0, -order.sign * instruments(m)[order.instrument].held)
 
 
-@njit(cache=True)
+@inner
 def fill(m: int, b: int, at: int, slot: int, price: int, size: int, taker: int) -> int:
     """Fill up to `size` lots of an order, book and tell it; returns how many there were.
 

@@ -5,7 +5,7 @@ Wakes are latched while rows are played and answered at the turn's end, as in `e
 
 from typing import Any
 
-from mm.projections.compiled import ONE, ZERO, njit
+from mm.projections.compiled import ONE, ZERO, inner, njit
 from mm.sim.quoting import quote
 from mm.sim.venue import trusted
 from mm.sim.world import (
@@ -41,7 +41,7 @@ USABLE, DEPTH, DOWN, STOPPING = 1, 2, 4, 8
 """What Python is told of the state of a market and of the run."""
 
 
-@njit(cache=True)
+@inner
 def looked(m: int, ins: int) -> None:
     """The book changed: wake whoever asked for that."""
     market = markets(m)[ins]
@@ -57,7 +57,7 @@ def looked(m: int, ins: int) -> None:
                 desk.awake = clocks(m)[0].awake = 1
 
 
-@njit(cache=True)
+@inner
 def sample(m: int, until: int) -> None:
     """Points of every desk on the grid of log time, as of before what happens at `until`."""
     clock = clocks(m)[0]
@@ -75,7 +75,7 @@ def sample(m: int, until: int) -> None:
             return
 
 
-@njit(cache=True)
+@inner
 def next_timer(m: int) -> int:
     """The earliest deadline of any desk."""
     due = FAR_AWAY
@@ -85,7 +85,7 @@ def next_timer(m: int) -> int:
     return due
 
 
-@njit(cache=True)
+@inner
 def fire(m: int, at: int) -> None:
     """Timers that are due wake their desks; the next deadline stands on the grid."""
     for d in range(desk_count(m)):
@@ -98,7 +98,7 @@ def fire(m: int, at: int) -> None:
             desk.deadline = (at // desk.timer + 1) * desk.timer
 
 
-@njit(cache=True)
+@inner
 def unquotable(m: int, ins: int) -> bool:
     """Whether there is no book to quote from."""
     market = markets(m)[ins]
@@ -107,7 +107,7 @@ def unquotable(m: int, ins: int) -> bool:
     return bool(market.bid >= market.ask)
 
 
-@njit(cache=True)
+@inner
 def wake_all(m: int, ins: int) -> None:
     """An event was heard: wake whoever wants every one."""
     for d in range(desk_count(m)):
@@ -134,7 +134,7 @@ def decide(m: int, at: int) -> int:
     return DONE
 
 
-@njit(cache=True)
+@inner
 def asked(m: int, d: int) -> None:
     """The strategy was asked: watch for moves from here."""
     desk = desks(m)[d]
@@ -144,7 +144,7 @@ def asked(m: int, d: int) -> None:
     desk.asked_bid, desk.asked_ask = market.bid, market.ask
 
 
-@njit(cache=True)
+@inner
 def ask_python(m: int, d: int, at: int) -> None:
     """A Python object says what it wants; for the same again, nothing is done."""
     desk, clock = desks(m)[d], clocks(m)[0]
@@ -170,7 +170,7 @@ def ask_python(m: int, d: int, at: int) -> None:
         quote(m, d, at)
 
 
-@njit(cache=True)
+@inner
 def ask_rule(m: int, d: int, at: int) -> None:
     """A compiled rule says what it wants; for the same again, nothing is done."""
     desk = desks(m)[d]
@@ -185,7 +185,7 @@ def ask_rule(m: int, d: int, at: int) -> None:
         quote(m, d, at)
 
 
-@njit(cache=True)
+@inner
 def ruled(m: int, d: int, at: int, bids: Any, asks: Any) -> Sides:
     """What the desk's rule makes of the market and of its own memory."""
     desk = desks(m)[d]
@@ -203,7 +203,7 @@ def ruled(m: int, d: int, at: int, bids: Any, asks: Any) -> Sides:
     return symmetric(whole, floats, seen, anchor, bids, asks)
 
 
-@njit(cache=True)
+@inner
 def renewed(m: int, d: int, side: int, before: int, now: int) -> bool:
     """Whether a side is wanted as before; the new one stands in its place."""
     same = before == now

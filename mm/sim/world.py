@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from mm.log.rows import ROW
-from mm.projections.compiled import calling, laying, njit
+from mm.projections.compiled import calling, inner, laying
 from mm.sim.results import FILL, ORDER, POINT
 
 SLOTS: Final = 1 << 10
@@ -255,19 +255,19 @@ table = laying(SELF, np.int64)
 """The table itself, whose own address it holds."""
 
 
-@njit(cache=True)
+@inner
 def count_of(m: int, what: int) -> Any:
     """How many there are of something; see the names above."""
     return table(m)[what]
 
 
-@njit(cache=True)
+@inner
 def desk_count(m: int) -> Any:
     """How many desks there are."""
     return table(m)[DESKS]
 
 
-@njit(cache=True)
+@inner
 def instrument_count(m: int) -> Any:
     """How many instruments there are."""
     return table(m)[INSTRUMENTS]
