@@ -7,6 +7,8 @@ Prices are ticks, sizes lots (0 removes a level), times nanoseconds: `exch_ts` a
 own environments read this file as well.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -30,7 +32,24 @@ TRADE: Final = 2
 STEP_NS: Final = 100_000_000
 """A market maker looks at every multiple of this."""
 
+PIECE: Final = 1 << 15
+
 Events = npt.NDArray[Any]
+
+
+def counted(path: Path, limit: int | None) -> int:
+    """How many events a file has, or those that are wanted."""
+    count = len(np.load(path, mmap_mode="r"))
+    return count if limit is None else min(count, limit)
+
+
+def read(path: Path, count: int) -> Iterator[Events]:
+    """The first events of a file, in pieces that stay in the processor's cache."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        for start in range(0, count, PIECE):
+            yield np.fromfile(file, EVENT, min(PIECE, count - start))
 
 
 def first_step(events: Events) -> int:

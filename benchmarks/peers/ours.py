@@ -12,6 +12,7 @@ rule is compiled into the pass. `events` is called back at every event.
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,7 @@ STARTED = time.perf_counter()
 
 import numpy as np  # noqa: E402 - the imports are a phase of their own.
 
-from benchmarks.peers.events import DEPTH, Events  # noqa: E402
+from benchmarks.peers.events import DEPTH, Events, counted, read  # noqa: E402
 from benchmarks.peers.makers import EveryEvent, Maker  # noqa: E402
 from benchmarks.peers.measure import Outcome, Stopwatch, arguments, report  # noqa: E402
 from mm.engine.settings import (  # noqa: E402
@@ -42,20 +43,18 @@ QUEUES = {"risk": "risk-averse", "power3": "power3"}
 LOTS_MAX = 10**9
 SECOND = Nanos(10**9)
 LOOKS = Nanos(10**8)
-PIECE = 1 << 15
-"""Events converted at once: what stays in the processor's cache."""
 FIELDS = (("at", "local_ts"), ("venue", "exch_ts"), ("price", "px"), ("size", "qty"))
 
 
-def converted(events: Events, *, apart: bool = False) -> Rows:
+def converted(pieces: Iterable[Events], count: int, *, apart: bool = False) -> Rows:
     """A row for each event, each level change an event of its own; a snapshot begins.
 
     With `apart` each event is a message of its own as well, instead of a part of a burst.
     """
-    rows = np.zeros(len(events) + 1, ROW)
-    for start in range(0, len(events), PIECE):
-        piece = events[start : start + PIECE]
-        into = rows[start + 1 : start + 1 + len(piece)]
+    rows = np.zeros(count + 1, ROW)
+    start = 1
+    for piece in pieces:
+        into = rows[start : start + len(piece)]
         depth, buys = piece["kind"] == DEPTH, piece["side"] == 1
         into["kind"] = np.where(
             depth, np.where(buys, Kind.BID, Kind.ASK), np.where(buys, Kind.BOUGHT, Kind.SOLD)
@@ -64,6 +63,8 @@ def converted(events: Events, *, apart: bool = False) -> Rows:
             into[field] = piece[source]
         last = np.uint8(1) if apart else piece["last"]
         into["flags"] = Flag.EVENT + last * np.uint8(Flag.TURN)
+        start += len(piece)
+    assert start == count + 1, "as many events as were announced"
     rows["kind"][0], rows["at"][0], rows["venue"][0] = Kind.CLEAR, rows["at"][1], rows["venue"][1]
     return rows
 
@@ -165,11 +166,9 @@ def main() -> None:
     parser.add_argument("--apart", action="store_true", help="each event in a message of its own")
     options = parser.parse_args(sys.argv[1:])
     watch = Stopwatch(wall={"import": IMPORTED})
-    with watch("read"):
-        events = np.load(options.events, mmap_mode="r")[: options.limit]
     with watch("convert"):
-        rows = converted(events, apart=options.apart)
-        del events
+        count = counted(options.events, options.limit)
+        rows = converted(read(options.events, count), count, apart=options.apart)
     with watch("compile"):
         warm()
     with watch("build"):

@@ -79,7 +79,10 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
             halt |= clock.awake | (clock.response_to != told)
         elif ends and market.has_depth:
             market.updated = at
-            if market.stirred | market.hit or (matched and clock.queue):
+            # What was printed at a touch that did not change moves us up there, in some models.
+            printed = (market.bid_size != 0) & (rules.bid_near >= market.bid)
+            printed |= (market.ask_size != 0) & (rules.ask_near >= -market.ask)
+            if market.stirred | market.hit or (matched and clock.queue and printed):
                 ins = whole(row.instrument)
                 near = rules.bid_near + rules.ask_near != NOBODY or rules.taken
                 spoken(m, ins + other, ins, at, whole(kind), flags, matched and near, ours)

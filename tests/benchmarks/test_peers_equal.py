@@ -44,7 +44,8 @@ def played(day: Day, rule: Rule) -> Memory:
         rules="theirs",
         workload="maker",
     )
-    rows = ours.converted(np.load(day.path))
+    events = np.load(day.path)
+    rows = ours.converted([events], len(events))
     listed = ours.listed(options)
     engine = ours.engine_of(options, listed)
     memory, _ = memory_of(engine, ours.paper_of(options), [listed])
