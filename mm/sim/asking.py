@@ -1,6 +1,6 @@
 """Strategies that are Python objects, asked by the pass: the same objects as live, unchanged.
 
-A strategy sees its book, instrument and position through `MarketView`, as in the engine, and
+A strategy sees its book, instrument and position as through `MarketView` in the engine, and
 returns what it wants with its next memory. One that wants what it wanted last is believed at once:
 returning the very same `Wanted` costs least. The pass calls `Asker.answer` from within, with all
 that nearly every strategy looks at; what else one asks for is read from the pass's own memory.
@@ -21,7 +21,7 @@ from mm.projections.position import Position, moved
 from mm.sim.compiled_run import Memory
 from mm.sim.waking import DEPTH, DOWN, FAILED, OTHER, SAME, STOPPING, USABLE
 from mm.sim.world import DESK, LEVELS_MAX
-from mm.strategy.base import MarketView, Strategy, Wanted, nothing
+from mm.strategy.base import Strategy, Wanted, nothing
 
 LOST: Final = nothing(NoQuoteReason.FEED_DOWN)
 STOPPED: Final = nothing(NoQuoteReason.STOPPING)
@@ -100,17 +100,47 @@ class BookSeen:
         return list(zip(flat[::2], flat[1::2], strict=True))
 
 
+class ViewSeen:
+    """What a strategy may look at while it decides: as `strategy.base.MarketView`.
+
+    One for each desk, for none is kept: what a strategy remembers are plain values.
+    """
+
+    __slots__ = ("at", "book", "instrument", "position")
+
+    def __init__(self, instrument: InstrumentDefined, book: BookSeen, net: Lots) -> None:
+        """Stand before the first look."""
+        self.at = Nanos(0)
+        self.instrument = instrument
+        self.book = book
+        self.position = Position(net=net)
+
+    @property
+    def book_age(self) -> Nanos:
+        """Log time since the book last changed."""
+        return Nanos(self.at - self.book.updated)
+
+
 class Asked:
     """One desk: its strategy, that one's memory, and what it wanted last."""
 
-    def __init__(self, memory: Memory, place: int, strategy: Strategy, name: str) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        place: int,
+        instrument: InstrumentDefined,
+        name: str,
+        strategy: Strategy,
+    ) -> None:
         """Begin with the strategy's first memory."""
+        desk = memory.desks[place]
+        self.book = BookSeen(memory, int(desk["instrument"]))
+        self.view: Any = ViewSeen(instrument, self.book, Lots(int(desk["net"])))
         self.name = name
         self.rule = strategy.rule
         self.decide = strategy.decide
         self.memory: Any = strategy.initial()
         self.last: Wanted | None = None
-        self.position = Position(net=Lots(int(memory.desks["net"][place])))
         self.words = memory.desks[place : place + 1].view(np.int64).data
         # Rows of what is wanted, as prices and sizes in turn: bids, asks.
         self.sides = [memory.wanted[4 * place + side].data for side in range(2)]
@@ -129,10 +159,9 @@ class Asker:
         self.failure: BaseException | None = None
         self._memory = memory
         places = memory.desks["instrument"].tolist()
-        self._instruments = [instruments[place] for place in places]
-        self._books: list[Any] = [BookSeen(memory, place) for place in places]
         self._asked = [
-            Asked(memory, place, strategy, name) for place, (name, strategy) in enumerate(desks)
+            Asked(memory, desk, instruments[place], name, strategy)
+            for desk, (place, (name, strategy)) in enumerate(zip(places, desks, strict=True))
         ]
         self._known = 0
 
@@ -144,7 +173,7 @@ class Asker:
         bid_size: int,
         ask: int,
         ask_size: int,
-        updated: int,
+        updated: Nanos,
         fills: int,
         state: int,
     ) -> int:
@@ -156,16 +185,16 @@ class Asker:
             if state & UNASKED:
                 wanted = STOPPED if state & STOPPING else LOST
             else:
-                book = self._books[desk]
+                book, view = asked.book, asked.view
                 book.bid, book.bid_size, book.ask, book.ask_size = bid, bid_size, ask, ask_size
                 book.updated = updated
+                view.at = at
                 if state != book.state:
                     book.state, book.usable, book.has_depth = (
                         state,
                         state & USABLE > 0,
                         state & DEPTH > 0,
                     )
-                view = MarketView(at, self._instruments[desk], book, asked.position)
                 wanted, asked.memory = asked.decide(view, asked.memory)
             if wanted is asked.last or wanted == asked.last:
                 return SAME
@@ -181,7 +210,7 @@ class Asker:
         if strategy.rule != asked.rule:
             asked.rule, asked.memory = strategy.rule, strategy.initial()
         asked.decide = strategy.decide
-        self._instruments[place] = instrument
+        asked.view.instrument = instrument
 
     def _want(self, asked: Asked, wanted: Wanted) -> None:
         if not isinstance(wanted, Wanted):
@@ -215,9 +244,9 @@ class Asker:
         while self._known < count and fills["heard"][self._known] <= at:
             fill = fills[self._known]
             place = int(fill["desk"])
-            asked, kind = self._asked[place], self._instruments[place].kind
-            signed = int(fill["side"]) * int(fill["size"])
-            asked.position = moved(asked.position, signed, int(fill["price"]), kind)
+            view, signed = self._asked[place].view, int(fill["side"]) * int(fill["size"])
+            kind = view.instrument.kind
+            view.position = moved(view.position, signed, int(fill["price"]), kind)
             self._known += 1
 
     def _stopped(self, asked: Asked, error: BaseException) -> BaseException:

@@ -141,7 +141,7 @@ class Asks(Protocol):
         bid_size: int,
         ask: int,
         ask_size: int,
-        updated: int,
+        updated: Nanos,
         fills: int,
         state: int,
     ) -> int:
