@@ -30,7 +30,7 @@ from tests.build import BTC, BUY, SELL, START, cancel, instrument, placed, snaps
 from tests.sim.build import cancels_all, ioc, kinds, marked, of_orders, rated, sold, takes
 from tests.sim.stories import Action
 from tests.sim.twins import Twins, commands, compiled_at, numbered, strangers
-from tests.sim.worlds import KINDS, books, events, second
+from tests.sim.worlds import KINDS, books, events, second, twice
 
 FREE: Final = PaperSettings(entry=NONE, response=NONE)
 BOOK: Final = snapshot((999, 5, 998, 8, 996, 3), (1001, 4, 1002, 9, 1005, 3))
@@ -121,6 +121,7 @@ def told(
     return twins
 
 
+@twice
 @given(papers(), listed(), stories)
 def test_any_story(
     account: PaperSettings,
@@ -149,6 +150,7 @@ purses = st.fixed_dictionaries(
 )
 
 
+@twice
 @given(purses.flatmap(papers), st.sampled_from(SPOTS), stories)
 def test_limited_money(
     account: PaperSettings, defined: InstrumentDefined, story: list[tuple[int, int, Action]]

@@ -15,7 +15,7 @@ from mm.log.row_writer import write_rows
 from mm.sim.compiled_run import CompiledRun
 from tests.build import BTC
 from tests.sim.passing import Told, World, assert_same, plainly, prepared, tables_and_rows, told_by
-from tests.sim.worlds import worlds
+from tests.sim.worlds import twice, worlds
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,7 @@ def told(source: MergedRows, world: World, block: int) -> Told:
     return told_by(memory, names)
 
 
+@twice
 @given(world=worlds(two=True).map(apart), block=st.sampled_from([1, 7, 65_536]))
 def test_several_recordings_are_one_market(place: Path, world: World, block: int) -> None:
     """Two files in blocks of any size: the orders, fills, books and turns of the plain engine."""

@@ -14,7 +14,7 @@ from mm.errors import TradingStopped
 from mm.events.units import MILLIS, Nanos
 from mm.strategy.base import MarketView, Wakes, Wanted
 from tests.sim.passing import Told, World, assert_same, compiled, plainly
-from tests.sim.worlds import synthetic, worlds
+from tests.sim.worlds import synthetic, twice, worlds
 
 DEPTH = 3
 
@@ -72,6 +72,7 @@ wakes = st.builds(
 )
 
 
+@twice
 @given(worlds(), wakes)
 def test_it_sees_what_it_sees_live(world: World, wakes_: Wakes) -> None:
     """Whatever wakes it: the same looks at the same times, and the same orders for them."""

@@ -12,7 +12,7 @@ from mm.sim.compiled_run import CompiledRun
 from mm.sim.settings import Latency, Measured, PaperSettings, Sampled
 from tests.build import START
 from tests.sim.passing import World, assert_same, compiled, left_by, plainly, prepared, rows_of
-from tests.sim.worlds import all_varied, constant, synthetic, trips_measured, worlds
+from tests.sim.worlds import all_varied, constant, synthetic, trips_measured, twice, worlds
 
 FAR: Final = Latency(Nanos(MILLIS), Nanos(30 * MILLIS))
 FEW: Final = Sampled((Nanos(1), Nanos(2 * MILLIS), Nanos(90 * MILLIS)))
@@ -26,24 +26,28 @@ def compared(world: World) -> None:
     assert_same(plainly(world, watched=watched), compiled(world, watched=watched))
 
 
+@twice
 @given(worlds(far=all_varied))
 def test_any_delays(world: World) -> None:
     """Uniform or from a sample, for all commands or some of them."""
     compared(world)
 
 
+@twice
 @given(worlds(far=all_varied))
 def test_any_delays_asked(world: World) -> None:
     """The same with strategies that the pass asks as Python objects."""
     assert_same(plainly(world), compiled(world, python=True))
 
 
+@twice
 @given(worlds(far=trips_measured))
 def test_any_round_trips(world: World) -> None:
     """Interpolated between measured ones, of which some never arrived: an order in doubt stays."""
     compared(world)
 
 
+@twice
 @given(worlds(far=trips_measured))
 def test_any_round_trips_asked(world: World) -> None:
     """The same with strategies that the pass asks as Python objects."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sim.passing import World, assert_same, compiled, left_by, plainly
-from tests.sim.worlds import synthetic, worlds
+from tests.sim.worlds import synthetic, twice, worlds
 
 STORM: Final = 300
 """Seeds of synthetic markets in a storm."""
@@ -24,12 +24,14 @@ def compared(world: World) -> None:
     assert_same(plainly(world, watched=watched), compiled(world, watched=watched))
 
 
+@twice
 @given(worlds())
 def test_any_world(world: World) -> None:
     """Whatever the market does: orders, fills, queues, books, refusals and turns are equal."""
     compared(world)
 
 
+@twice
 @given(worlds())
 def test_any_world_asked(world: World) -> None:
     """The same with strategies that the pass asks as Python objects."""
@@ -55,6 +57,7 @@ def test_worlds_differ() -> None:
     assert min(len(told.orders), len(told.fills), told.cancels, told.amends, told.refusals) > 10
 
 
+@twice
 @given(world=worlds(), block=st.sampled_from([1, 7, 64]))
 def test_blocks_do_not_show(world: World, block: int) -> None:
     """Row by row, by sevens or whole: a run leaves the same bytes, and twice the same."""

@@ -18,9 +18,10 @@ from mm.sim.setup import employed
 from mm.strategy.symmetric import Grid
 from tests.build import instrument, started
 from tests.sim.passing import World, assert_same, compiled, left_by, plainly, prepared
-from tests.sim.worlds import revising, synthetic
+from tests.sim.worlds import revising, synthetic, twice
 
 
+@twice
 @given(revising())
 def test_any_revision(world: World) -> None:
     """Orders, fills, fees, queues, refusals and turns are equal, whatever is revised when."""
@@ -28,12 +29,14 @@ def test_any_revision(world: World) -> None:
     assert_same(plainly(world, watched=watched), compiled(world, watched=watched))
 
 
+@twice
 @given(revising())
 def test_any_revision_asked(world: World) -> None:
     """The same with strategies that the pass asks as Python objects."""
     assert_same(plainly(world), compiled(world, python=True))
 
 
+@twice
 @given(world=revising(), block=st.sampled_from([1, 7]))
 def test_blocks_do_not_show(world: World, block: int) -> None:
     """A revision at a block's end holds when it would have held."""

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mm.events.units import MILLIS, Nanos
 from mm.sim.settings import Arrivals, Latency
 from tests.sim.passing import World, assert_same, compiled, left_by, plainly
-from tests.sim.worlds import all_varied, synthetic, worlds
+from tests.sim.worlds import all_varied, synthetic, twice, worlds
 
 STORM: Final = 100
 """Seeds of synthetic markets in a storm."""
@@ -23,12 +23,14 @@ def compared(world: World) -> None:
     assert_same(plainly(world, watched=watched), compiled(world, watched=watched))
 
 
+@twice
 @given(worlds(matching="poisson"))
 def test_any_world(world: World) -> None:
     """Whatever the market does, only takers that are drawn fill what rests."""
     compared(world)
 
 
+@twice
 @given(worlds(matching="poisson", far=all_varied))
 def test_any_world_asked(world: World) -> None:
     """The same with any delays, and strategies that the pass asks as Python objects."""

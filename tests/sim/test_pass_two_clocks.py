@@ -17,6 +17,7 @@ from mm.sim.world import REVISION
 from mm.strategy.rules import P_HALF, P_MOST, P_SIZE, P_SKEW, PEGGED
 from tests.build import instrument
 from tests.sim.two_clock import REVISED, Maker, Play, event_by_event, row_by_row
+from tests.sim.worlds import twice
 
 WIDE: Final = 10**9
 """A limit that does not bind."""
@@ -216,6 +217,7 @@ def compiled(
     return placed, list(zip(*(fills[name].tolist() for name in names), strict=True)), memory
 
 
+@twice
 @given(rows=markets(), settings=accounts(), maker=makers)
 def test_any_market(rows: Rows, settings: PaperSettings, maker: Maker) -> None:
     """Orders and fills are equal, in all matchings and with every queue model."""
@@ -239,6 +241,7 @@ def test_any_market(rows: Rows, settings: PaperSettings, maker: Maker) -> None:
     assert memory.instruments["held"][0] == outcome.position
 
 
+@twice
 @given(rows=markets(), settings=accounts(), maker=makers, block=st.sampled_from([1, 7, 64]))
 def test_blocks_do_not_show(rows: Rows, settings: PaperSettings, maker: Maker, block: int) -> None:
     """Rows that have not reached us yet are kept over the blocks' ends."""

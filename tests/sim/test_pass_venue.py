@@ -20,7 +20,18 @@ from mm.sim.settings import NONE, PaperSettings
 from tests.build import BUY, SELL, START, amend, cancel, delta, instrument, placed, snapshot
 from tests.sim.build import bought, cancels_all, fok, ioc, market, takes
 from tests.sim.commanded import Action, Story, commanded, plainly
-from tests.sim.worlds import KINDS, MIDDLE, constant, events, narrow, second, sides, steady, trades
+from tests.sim.worlds import (
+    KINDS,
+    MIDDLE,
+    constant,
+    events,
+    narrow,
+    second,
+    sides,
+    steady,
+    trades,
+    twice,
+)
 
 gaps = st.sampled_from([MILLIS, 3 * MILLIS, 20 * MILLIS, 50 * MICROS, 1])
 prices = st.sampled_from([*range(MIDDLE - 6, MIDDLE + 7), *range(MIDDLE - 2, MIDDLE + 3), 0, 3])
@@ -104,12 +115,14 @@ def compared(story: Story) -> None:
     assert plain == fast
 
 
+@twice
 @given(stories(st.one_of(narrow(), trades, trades, events), "shared"))
 def test_any_commands(story: Story) -> None:
     """Every kind of order in any market: answers with their reasons, queues, books, positions."""
     compared(story)
 
 
+@twice
 @given(stories(st.one_of(narrow(), trades), "whole"))
 def test_any_commands_in_full(story: Story) -> None:
     """The same where orders fill in full, in markets of depth that does not cross itself."""

@@ -5,6 +5,7 @@ from itertools import islice
 from random import Random
 from typing import Any, Final
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -20,6 +21,11 @@ from tests.build import BTC, BUY, SELL, START, delta, printed, snapshot
 from tests.sim.build import best
 from tests.sim.passing import Plain, World, received
 from tests.sim.stories import flat
+
+WORLDS_MAX: Final = 300
+_PROFILE: Any = settings.default
+twice = settings(max_examples=min(_PROFILE.max_examples, WORLDS_MAX))
+"""For tests that play a whole world twice: a storm plays fewer of these than it does of others."""
 
 ETH: Final = InstrumentId(7)
 MIDDLE: Final = 1_000
