@@ -151,7 +151,7 @@ def main() -> None:
         ("a look, the call into Python and its answer", still),
         ("looking at touch and position", looking),
         ("two quotes made anew, compared", fresh),
-        ("two orders moved: decided, sent, acked, canceled", moving),
+        ("an order moved every other look: sent, acked, canceled", moving),
     ):
         taken, counts = seconds(rows, Woken(does))
         assert counts["asks"] >= LOOKS - 1, "it was asked at every look"
@@ -167,7 +167,7 @@ def main() -> None:
         print(json.dumps(figures))
         return
     for name, figure in figures.items():
-        print(f"{name:52} {figure:>10,}")
+        print(f"{name:56} {figure:>10,}")
 
 
 if __name__ == "__main__":
