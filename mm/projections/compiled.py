@@ -49,6 +49,7 @@ else:
 
 __all__ = [
     "ONE",
+    "RAISED",
     "ZERO",
     "calling",
     "compile_for",
@@ -66,6 +67,8 @@ ONE: Final[Any] = np.int64(1)
 
 ROOM_IN_FRONT: Final = 1 << 63
 """What tells Python that the place before the first argument may be written to."""
+RAISED: Final = -1
+"""What a call returns whose function raised all the same: a signal came before its first line."""
 LENGTH: Final = 1 << 40
 """How long a laid array believes itself to be: bounds are the caller's affair."""
 
@@ -95,8 +98,9 @@ def calling(place: int) -> Any:
     """What calls the Python function whose address stands at a place of a table.
 
     It is given the table's address and nine integers, hands these on, and returns the integer that
-    the function does. That function must not raise, and whoever calls holds the interpreter's lock,
-    as compiled code does unless it says otherwise.
+    the function does, or RAISED: then compiled code has to return at once, and Python finds the
+    exception as the cause of a `SystemError`. Whoever calls holds the interpreter's lock, as
+    compiled code does unless it says otherwise.
     """
 
     @intrinsic
@@ -142,10 +146,15 @@ def _called(place: int, context: Any, builder: Any, _signature: Any, arguments: 
     )
     many = ir.Constant(word, len(numbers) | ROOM_IN_FRONT)
     answer = builder.call(vectorcall, [function, given, many, python.get_null_object()])
-    number = python.long_as_longlong(answer)
-    for made in (*numbers, answer):
+    told = cgutils.alloca_once_value(  # type: ignore[no-untyped-call]
+        builder, context.get_constant(types.int64, RAISED)
+    )
+    with builder.if_then(builder.icmp_unsigned("!=", answer, python.get_null_object())):
+        builder.store(python.long_as_longlong(answer), told)
+        python.decref(answer)
+    for made in numbers:
         python.decref(made)
-    return number
+    return builder.load(told)
 
 
 def _laid(

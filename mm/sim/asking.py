@@ -65,6 +65,16 @@ class BookSeen:
         self.usable = self.has_depth = False
 
     @property
+    def gapped(self) -> bool:
+        """Whether something is missing."""
+        return bool(self._memory.markets["lost"][self._place])
+
+    @property
+    def has_quote(self) -> bool:
+        """Whether a best quote was heard since the last loss."""
+        return bool(self._memory.markets["has_quote"][self._place])
+
+    @property
     def two_sided(self) -> bool:
         """Whether both a bid and an ask are shown."""
         return self.bid_size > 0 and self.ask_size > 0
@@ -262,7 +272,7 @@ class Asker:
 
     def _moment(self) -> str:
         clock = self._memory.clock[0]
-        row = int(clock["first_row"]) + int(clock["i"])
+        row = int(clock["first_row"]) + max(0, int(clock["i"]) - 1)
         return f"row {row} at {int(clock['at'])} ns"
 
 

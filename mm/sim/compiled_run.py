@@ -228,7 +228,13 @@ class CompiledRun:
         """
         memory = self.memory
         while True:
-            why: int = advance(memory.address)
+            try:
+                why: int = advance(memory.address)
+            except SystemError as error:
+                # A signal's handler raised as Python was called: no answer, but an exception.
+                if isinstance(error.__cause__, BaseException):
+                    raise error.__cause__ from None
+                raise
             if why == FAILED:
                 assert self._asker.failure is not None, "the pass says that a strategy raised"
                 raise self._asker.failure

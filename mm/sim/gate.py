@@ -10,6 +10,9 @@ from mm.strategy.rules import worth
 
 SECOND = 1_000_000_000
 BPS = 10_000
+PRICE_MAX = 1 << 31
+"""Ticks, far beyond any market's price."""
+SIZE_MAX = 1 << 62
 
 
 @inner
@@ -42,9 +45,12 @@ def allowed(m: int, ins: int, at: int, sign: int, price: int, size: int, replace
     rules, market = instruments(m)[ins], markets(m)[ins]
     if not trusted(m, ins) or not (market.bid_size and market.ask_size):
         return False
+    # First what no order may pass, so that no product below outgrows 64 bits.
+    if price > PRICE_MAX or size > rules.order_size_max or size > SIZE_MAX:
+        return False
     if market.bid >= market.ask or not on_grid(m, ins, price, size):
         return False
-    if size > rules.order_size_max or not affordable(m, ins, price, size):
+    if not affordable(m, ins, price, size):
         return False
     twice = market.bid + market.ask
     if abs(2 * price - twice) * BPS > rules.collar_bps * twice:

@@ -82,7 +82,7 @@ def advance(m: int) -> int:
         why = decide(m, clock.at)
         if why != DONE:
             return why
-    timer, owed = next_timer(m), False
+    timer = next_timer(m)
     calm = not (clock.gathers or clock.stopping)
     blind = calm and not watched(m)
     while True:
@@ -101,7 +101,7 @@ def advance(m: int) -> int:
             arriving = going[clock.command_from % WIRE].arrival
         arriving = min(arriving, clock.step_due)
         gathered = clock.gathers and clock.i < rows and answer < data
-        if gathered and (row_at[clock.i].venue <= answer or owed):
+        if gathered and (row_at[clock.i].venue <= answer or clock.owed):
             answer = data
         first = min(data, timer, answer)
         ended = ZERO
@@ -159,6 +159,8 @@ def advance(m: int) -> int:
                 continue
             if clock.point_due <= now:
                 sample(m, now)
+                if clock.point_due <= now:
+                    return FULL  # Samples of before this turn are taken before it.
             clock.at = now
             if timer <= now and one_clock:  # As in the engine, before what is heard in this turn.
                 fire(m, now)
@@ -171,8 +173,8 @@ def advance(m: int) -> int:
         if timer <= now:
             fire(m, now)
             timer = next_timer(m)
-        owed = clock.gathers and first == data and row_at[clock.i - 1].flags & 8
-        if clock.response_from < clock.response_to and not owed:
+        clock.owed = clock.gathers and first == data and row_at[clock.i - 1].flags & 8
+        if clock.response_from < clock.response_to and not clock.owed:
             hear(m, now)
         if clock.awake:
             why = decide(m, now)

@@ -22,6 +22,7 @@ from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.units import SECONDS, Nanos
 from mm.sim.compiled_run import Memory
 from mm.sim.distances import place_away
+from mm.sim.gate import PRICE_MAX
 from mm.sim.queue_models import number_of, parameter
 from mm.sim.settings import Arrivals, PaperSettings
 from mm.sim.world import FAR_AWAY, LEVELS_MAX, QUEUE_MAX, SENT_MAX, SLOTS
@@ -32,8 +33,6 @@ from mm.strategy.symmetric import Symmetric
 
 PRODUCT_MAX: Final = 1 << 62
 """No price times size may pass it."""
-PRICE_MAX: Final = 1 << 31
-"""Ticks, far beyond any market's price."""
 
 
 def unplayable(settings: EngineSettings, paper: PaperSettings) -> str:

@@ -5,7 +5,7 @@ Wakes are latched while rows are played and answered at the turn's end, as in `e
 
 from typing import Any
 
-from mm.projections.compiled import ONE, ZERO, inner, njit
+from mm.projections.compiled import ONE, RAISED, ZERO, inner, njit
 from mm.sim.quoting import quote
 from mm.sim.venue import trusted
 from mm.sim.world import (
@@ -165,7 +165,7 @@ def ask_python(m: int, d: int, at: int) -> None:
         state,
     )
     asked(m, d)
-    clock.failed = said == FAILED
+    clock.failed = said in (FAILED, RAISED)
     if not clock.failed and not (said == SAME and desk.settled and not desk.take_sign):
         quote(m, d, at)
 

@@ -21,7 +21,7 @@ WIRE: Final = 1 << 12
 LEVELS_MAX: Final = 32
 WANTED_WIDTH: Final = 2 * LEVELS_MAX
 SENT_MAX: Final = 1 << 10
-TAKEN_MAX: Final = 1 << 10
+TAKEN_MAX: Final = 1 << 14
 TAKEN_WIDTH: Final = 4
 NUMBERS: Final = 16
 FAR_AWAY: Final = 1 << 62
@@ -219,6 +219,7 @@ CLOCK: Final = np.dtype(
         ("response_last", "<i8"),
         ("pending", "<i8"),  # Something was sent and not yet told.
         ("two_clocks", "<i8"),
+        ("owed", "<i8"),  # The turn before had no room for answers.
         ("gathers", "<i8"),  # What arrives once a turn's first message has, is heard in that turn.
         ("whole", "<i8"),  # Fills in full, as hftbacktest has it, instead of shared volume.
         ("queue", "<i8"),

@@ -11,9 +11,18 @@ import mm.engine.posts
 import mm.sim.setup
 from mm.engine.settings import strategy_of
 from mm.errors import TradingStopped
-from mm.events.units import MILLIS, Nanos
-from mm.strategy.base import MarketView, Wakes, Wanted
-from tests.sim.passing import Told, World, assert_same, compiled, plainly
+from mm.events.units import MILLIS, Lots, Nanos, Ticks
+from mm.sim.compiled_run import CompiledRun
+from mm.strategy.base import Level, MarketView, Wakes, Wanted
+from tests.sim.passing import (
+    Told,
+    World,
+    assert_same,
+    compiled,
+    plainly,
+    prepared,
+    rows_of,
+)
 from tests.sim.worlds import synthetic, twice, worlds
 
 DEPTH = 3
@@ -132,3 +141,41 @@ def test_an_interrupt_ends_the_run() -> None:
         pytest.raises(KeyboardInterrupt),
     ):
         compiled(world, python=True)
+
+
+def test_an_order_beyond_all_prices_is_refused() -> None:
+    """A price whose products outgrow 64 bits passes no gate, in the engine or in the pass."""
+    world = synthetic(24, 60)
+
+    class Far(Witness):
+        def decide(self, view: MarketView, memory: Any) -> tuple[Wanted, Any]:
+            if not view.book.two_sided:
+                return Wanted(), memory
+            return Wanted(asks=(Level(Ticks(2**59 + view.book.ask), Lots(1)),)), memory
+
+    def far(*given_: Any) -> Witness:
+        return Far(strategy_of(*given_), Wakes(every_event=True), [])
+
+    with (
+        patch.object(mm.engine.posts, "strategy_of", far),
+        patch.object(mm.sim.setup, "strategy_of", far),
+    ):
+        plain, fast = plainly(world), compiled(world, python=True)
+    assert plain.orders == fast.orders == []
+    assert fast.refusals == plain.refusals > 10
+
+
+def test_a_signal_as_python_is_called_ends_the_run() -> None:
+    """One that comes before the first line of the answer is raised as it is, at once."""
+    world = synthetic(24, 60)
+    memory, _ = prepared(world)
+    memory.desks["rule"] = 0
+
+    class Signalled:
+        failure: BaseException | None = None
+
+        def answer(self, *_: int) -> int:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        CompiledRun(memory, Signalled()).feed(rows_of(world))

@@ -31,7 +31,7 @@ class Asked(msgspec.Struct, frozen=True):
             raise ConfigError(
                 "a run that is played turn by turn leaves a log, no columns",
                 where="--run" if self.run is not None else "--report",
-                remedy="leave out --plain and --out",
+                remedy="leave out --plain and --out, or this where the pass refuses the settings",
             )
 
 
