@@ -94,7 +94,7 @@ def test_no_file_names_a_place() -> None:
         capture_output=True,
         text=True,
     ).stdout.split("\0")
-    paths = [ROOT / name for name in listed if name and name != "tests/tidy.py"]
+    paths = [ROOT / name for name in listed if name]
     files = [path for path in paths if path.is_file() and path.stat().st_size <= FILE_BYTES_MAX]
     findings = [
         f"{path.relative_to(ROOT)}:{finding}"
@@ -172,8 +172,9 @@ def test_each_rule_lets_good_source_pass(rule: Rule, name: str, text: str) -> No
 
 
 def test_places_are_found() -> None:
-    """A registry's host or a machine's path is found; ordinary words are not."""
-    bad = [b"see " + b"pypi" + b".org", b"cd /" + b"work/main", b"'/" + b"root/x'"]
+    """A registry's address or a machine's path is found; ordinary words and addresses are not."""
+    index = [b"//index.example" + path for path in (b"/simple/", b"/packages/a.whl", b"/a/-/a.tgz")]
+    bad = [*(b"https:" + each for each in index), b"cd /" + b"work/main", b"'/" + b"root/x'"]
     assert all(list(tidy.places(line)) for line in bad)
     good = [b"mm-data/" + b"work/x", b"framework/x", b"a home/of", b"https:/" + b"/example.org/x"]
     assert not [line for line in good if list(tidy.places(line))]

@@ -66,11 +66,10 @@ LINES_TARGET: Final = 350
 LINES_MAX: Final = 400
 FUNCTION_LINES_MAX: Final = 60
 COLUMNS_MAX: Final = 100
-HOSTS: Final = (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))
+REGISTRY: Final = r"://[\w.:@-]+/(?:simple\b|packages/|[\w@%/.-]+/-/)"
+"""An address as package indexes have them, whichever host it is: an index, or a file to load."""
 TOPS: Final = ("root", "work", "farm", "home", "Users")
-PLACES: Final = re.compile(
-    "|".join([*map(r"\.".join, HOSTS), rf"(?<![\w.~-])/(?:{'|'.join(TOPS)})/"]).encode()
-)
+PLACES: Final = re.compile(rf"{REGISTRY}|(?<![\w.~-])/(?:{'|'.join(TOPS)})/".encode())
 
 
 @dataclass(frozen=True)
