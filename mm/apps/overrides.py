@@ -17,7 +17,12 @@ import msgspec
 from mm.errors import ConfigError
 
 PREFIX: Final = "MM_"
-RESERVED: Final = ("MM_RECORDINGS", "MM_DATA", "MM_SESSION", "MM_CACHE")
+RESERVED: Final = frozenset(
+    [
+        *("MM_RECORDINGS", "MM_DATA", "MM_SESSION", "MM_CACHE"),
+        *("MM_RESOLVE", "MM_CA_FILE", "MM_EMULATOR_KEY", "MM_EMULATOR_SECRET"),
+    ]
+)
 DOT: Final = "__"
 AND: Final = " and "
 """Between the keys that an error is about."""
