@@ -40,6 +40,7 @@ SECTIONS: Final = (
     ("Order facts", vocabulary.OrderFact),
     ("Account facts", vocabulary.AccountFact),
     ("Session and control facts", vocabulary.ControlFact),
+    ("What a venue does to us", vocabulary.VenueFact),
     ("Decisions: intents", vocabulary.Intent),
     ("Decisions: the rest", vocabulary.Decision),
 )

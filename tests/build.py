@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from mm.engine.core import Engine, Outcome
-from mm.events.account import AccountReconciled
+from mm.events.account import AccountDown, AccountReconciled
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.market import (
     BookDelta,
@@ -118,6 +118,11 @@ def settings(**changes: Any) -> dict[str, Any]:
 def reconciled() -> AccountReconciled:
     """The venue was asked, and agrees."""
     return AccountReconciled(wallet="main", orders=0, differences=0, received=START)
+
+
+def unheard() -> AccountDown:
+    """The venue's private stream stands no more."""
+    return AccountDown(wallet="main", reason="closed", received=START)
 
 
 def quote(bid: int, ask: int, *, bid_size: int = 10, ask_size: int = 10) -> QuoteUpdated:

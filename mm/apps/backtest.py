@@ -16,7 +16,8 @@ from mm.events.session import SessionEnded, StopRequested
 from mm.events.turn import TURN_FACTS_MAX
 from mm.events.units import SECONDS, Nanos
 from mm.events.vocabulary import Decision, Fact
-from mm.gateways.base import Gateway, Message
+from mm.gateways.base import Message
+from mm.gateways.paper import PaperGateway
 from mm.log.chain import START, Head, Sealed, advance, seal
 
 STOP_PATIENCE: Final = Nanos(10 * SECONDS)
@@ -25,7 +26,7 @@ STOP_PATIENCE: Final = Nanos(10 * SECONDS)
 class Backtest:
     """One run; iterate over `turns` and it plays."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: PaperGateway) -> None:
         """Start with a fresh engine."""
         self.engine = Engine()
         self._gateway = gateway
@@ -43,7 +44,7 @@ class Backtest:
             return
         at = message.received
         yield self._turn(at, opening)
-        yield from self._turns(at, self._gateway.reconcile(at, []))
+        yield from self._turns(at, self._gateway.state(at, []))
         while message is not None and not self._faulted:
             at = self._next(message.received)
             if at < message.received:

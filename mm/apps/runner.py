@@ -107,7 +107,8 @@ class Runner:
         await self._spool.reconsider(self.log)
         await self._turns(self._now(), self._spool.owed)
         at = self._now()
-        await self._turns(at, self._gateway.reconcile(at, self.engine.state.orders.live))
+        live = self.engine.state.orders.live
+        await self._turns(at, await self._gateway.reconcile(at, live))
 
     async def run(self) -> None:
         """Turns until the session is asked to stop and nothing of ours rests any more.
@@ -130,7 +131,7 @@ class Runner:
     async def close(self, session: str, wall_time: Nanos) -> None:
         """The last turns: what the venue says of our account now, then the end."""
         at, live = self._now(), self.engine.state.orders.live
-        await self._turns(at, self._gateway.reconcile(at, live))
+        await self._turns(at, await self._gateway.reconcile(at, live))
         reason, count = self.reason, len(self.engine.state.orders.live)
         if count:
             reason = f"{reason}; {count} orders are still open"

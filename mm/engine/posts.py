@@ -16,7 +16,7 @@ from mm.engine.parameters import changed, settings_in
 from mm.engine.quoter import KEEPABLE
 from mm.engine.risk import Risk
 from mm.engine.settings import EngineSettings, encode_hook, limits_of, strategy_of
-from mm.events.account import AccountReconciled
+from mm.events.account import AccountDown, AccountReconciled
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import (
     BookDelta,
@@ -108,6 +108,7 @@ class Posts:
             TradingHalted: self._pulled,
             TradingRearmed: self._rearmed,
             AccountReconciled: self._reconciled,
+            AccountDown: self._unheard,
             ParameterChanged: self._parameter,
             TimerFired: self._fired,
             TradePrinted: self._printed,
@@ -208,6 +209,9 @@ class Posts:
     def _reconciled(self, _event: AccountReconciled, _at: Nanos) -> None:
         self.wake_all(self._state.events)
         self.review = self._state.events
+
+    def _unheard(self, _event: AccountDown, _at: Nanos) -> None:
+        self.wake_all(self._state.events)
 
     def _resolved(self, event: OrderResolved, at: Nanos) -> None:
         self._own(event, at)

@@ -82,3 +82,11 @@ class AccountReconciled(Body, frozen=True, kw_only=True, gc=False, tag="reconcil
     orders: int
     differences: int
     received: Nanos
+
+
+class AccountDown(Body, frozen=True, kw_only=True, gc=False, tag="account.down"):
+    """What happens to our orders is not heard any more: nothing is quoted until `reconciled`."""
+
+    wallet: str
+    reason: str
+    received: Nanos

@@ -7,6 +7,7 @@
 from typing import Final, get_args
 
 from mm.events.account import (
+    AccountDown,
     AccountReconciled,
     Adjusted,
     BalanceReported,
@@ -64,6 +65,7 @@ from mm.events.session import (
     TradingHalted,
     TradingRearmed,
 )
+from mm.events.venue import CircuitChanged, ClockMeasured, RateLimited
 
 Market = (
     BookSnapshot
@@ -96,8 +98,15 @@ OrderFact = (
     | ForeignOrderSeen
 )
 AccountFact = (
-    BalanceReported | PositionReported | FundingPaid | TransferSeen | Adjusted | AccountReconciled
+    BalanceReported
+    | PositionReported
+    | FundingPaid
+    | TransferSeen
+    | Adjusted
+    | AccountReconciled
+    | AccountDown
 )
+VenueFact = RateLimited | CircuitChanged | ClockMeasured
 ControlFact = (
     InstrumentDefined
     | SessionStarted
@@ -111,7 +120,7 @@ ControlFact = (
     | NoteTaken
 )
 Intent = PlaceOrder | AmendOrder | CancelOrder | CancelAll
-Fact = Market | OrderFact | AccountFact | ControlFact
+Fact = Market | OrderFact | AccountFact | ControlFact | VenueFact
 Decision = Intent | IntentRefused | QuotingReasonChanged | TradingHalted | EngineFaulted
 Event = Fact | Decision
 

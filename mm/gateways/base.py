@@ -53,6 +53,13 @@ class Gateway(Protocol):
         """The facts that have arrived by `at`."""
         ...
 
-    def reconcile(self, at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
-        """Evidence on each live order, and the account's balances and positions."""
+    async def reconcile(self, at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
+        """Evidence on each live order, and the account's balances and positions.
+
+        Raises `VenueError` when the venue cannot be asked.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go, once the cancels that were enqueued have left or its patience is spent."""
         ...

@@ -90,7 +90,14 @@ class PaperGateway:
         """What reached us by `at`."""
         return tuple(self._venue.advance(self._at(at)))
 
-    def reconcile(self, at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
+    async def reconcile(self, at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
+        """What `state` says: a simulated venue is never far."""
+        return self.state(at, live)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def state(self, at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
         """Evidence on each live order, the account, and that both were asked for."""
         at = self._at(at)
         resolved = [self._resolved(at, order) for order in live]

@@ -1,12 +1,13 @@
 """Whether we may trade: halts, stops, faults, reconciliation, feeds.
 
 Each session starts unreconciled: nothing is quoted until the venue was asked about orders and
-positions. A halt survives the session; only a person's recorded command lifts it.
+positions, nor while nobody hears what becomes of them. A halt survives the session; only a
+person's recorded command lifts it.
 """
 
 from typing import Any, Final
 
-from mm.events.account import AccountReconciled
+from mm.events.account import AccountDown, AccountReconciled
 from mm.events.market import FeedDown, FeedGapped, FeedResynced, FeedStale, FeedUp
 from mm.events.session import (
     EngineFaulted,
@@ -46,6 +47,7 @@ class Health:
             TradingRearmed: self._rearmed,
             EngineFaulted: self._faulted,
             AccountReconciled: self._reconciled,
+            AccountDown: self._unheard,
             FeedUp: self._up,
             FeedDown: self._down,
             FeedGapped: self._gapped,
@@ -80,6 +82,9 @@ class Health:
 
     def _reconciled(self, _event: AccountReconciled, _at: Nanos) -> None:
         self.reconciled = True
+
+    def _unheard(self, _event: AccountDown, _at: Nanos) -> None:
+        self.reconciled = False
 
     def _up(self, event: FeedUp, _at: Nanos) -> None:
         self.down.pop((event.instrument, event.channel), None)

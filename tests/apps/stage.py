@@ -137,9 +137,13 @@ class WatchedGateway:
         """Pass on."""
         return self._gateway.poll(at)
 
-    def reconcile(self, at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
+    async def reconcile(self, at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
         """Pass on."""
-        return self._gateway.reconcile(at, live)
+        return await self._gateway.reconcile(at, live)
+
+    async def close(self) -> None:
+        """Pass on."""
+        await self._gateway.close()
 
 
 def nothing(_sealed: Sealed, _times: int) -> LogError | None:

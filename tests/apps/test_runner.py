@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mm.apps.runner import Timing
+    from mm.events.vocabulary import Fact
+    from mm.projections.orders import Order
 
 CANCELS = (CancelOrder, CancelAll)
 AWAY = LogUnavailable("nobody acknowledges", where="test")
@@ -336,7 +338,11 @@ async def test_cancels_nobody_answers_do_not_hold_up_the_end() -> None:
     gateway.poll = lambda _at: ()
     gateway.due = lambda: None
     told = gateway.reconcile
-    gateway.reconcile = lambda at, live: () if stage.runner.reason else told(at, live)
+
+    async def reconcile(at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
+        return () if stage.runner.reason else await told(at, live)
+
+    gateway.reconcile = reconcile
     async with asyncio.timeout(10):
         await stage.play()
     assert deaf._venue.due() is not None, "the venue had an answer"
@@ -609,9 +615,12 @@ async def test_a_long_account_report_takes_several_turns() -> None:
         NoteTaken(who="venue", text=f"about order {number}")
         for number in range(2 * TURN_FACTS_MAX + 7)
     ]
-    told = stage.venue.reconcile
     gateway: Any = stage.runner._gateway
-    gateway.reconcile = lambda at, live: (*many, *told(at, live))
+
+    async def reconcile(at: Nanos, live: list[Order]) -> tuple[Fact, ...]:
+        return (*many, *stage.venue.state(at, live))
+
+    gateway.reconcile = reconcile
     await stage.play()
     notes = [each for each in stage.facts if isinstance(each, NoteTaken)]
     assert notes == [*many, *many]  # At the start and at the end.

@@ -42,6 +42,7 @@ from tests.build import (
     resynced,
     snapshot,
     uncertain,
+    unheard,
 )
 from tests.engine.session import HALT, REARM, STOP, TOUCH, Probe, Session, employ, plain
 
@@ -204,6 +205,17 @@ def test_nothing_is_quoted_before_the_account_is_reconciled() -> None:
     (told,) = session.decided(QuotingReasonChanged)
     assert told.bid is NoQuoteReason.RECONCILING
     session.hears(reconciled())
+    assert session.prices() == [9_990, 10_010]
+
+
+def test_quotes_are_pulled_while_the_account_is_not_heard() -> None:
+    """Without the private stream nobody knows what fills; reconciled, quoting goes on."""
+    session = Session().quotes().answers()
+    session.hears(unheard())
+    assert len(session.decided(CancelOrder)) == 2
+    (told,) = session.decided(QuotingReasonChanged)
+    assert (told.bid, told.ask) == (NoQuoteReason.RECONCILING, NoQuoteReason.RECONCILING)
+    session.answers().hears(reconciled())
     assert session.prices() == [9_990, 10_010]
 
 

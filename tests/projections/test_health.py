@@ -25,6 +25,7 @@ from tests.build import (
     reconciled,
     resynced,
     started,
+    unheard,
     when,
 )
 
@@ -42,6 +43,14 @@ def test_a_session_starts_unreconciled() -> None:
     assert state.health.session == ""
     when(state, started())
     assert not state.health.reconciled
+
+
+def test_an_account_that_is_not_heard_is_unreconciled() -> None:
+    """Until the venue was asked again, nobody knows what became of the orders."""
+    state = given(started(), reconciled(), unheard())
+    assert not state.health.reconciled
+    when(state, reconciled())
+    assert state.health.reconciled
 
 
 def test_a_halt_outlives_its_session() -> None:
