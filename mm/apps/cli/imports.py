@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mm.gateways.capture_import import CaptureImport
     from mm.gateways.csv_files import CsvImport
     from mm.gateways.recorder import Recorder
+    from mm.gateways.venues.kraken.capture import KrakenImport
+
+    Source = CaptureImport | CsvImport | KrakenImport
 
 SHOWN_MAX: Final = 5
 FIGURES: Final = (
@@ -26,10 +29,12 @@ FIGURES: Final = (
         "ticker_comparisons",
         "ticker_mismatches",
         "trades_not_market",
+        "checksums",
+        "checksums_wrong",
     ),
 )
 """What people are shown, where it is not zero; `--json` has everything."""
-ALWAYS: Final = ("gaps", "crossed_books", "ticker_mismatches", "book_valid")
+ALWAYS: Final = ("gaps", "crossed_books", "ticker_mismatches", "book_valid", "checksums_wrong")
 
 RAW_EXAMPLE: Final = """
 Example:
@@ -38,6 +43,14 @@ Example:
 
 A line is `<receive time> <JSON>`. Several files are merged by receive time. Lines that cannot be
 believed are named and counted; a diff among them makes the book a gap until a snapshot joins.
+"""
+KRAKEN_EXAMPLE: Final = """
+Example:
+
+    mm import kraken-raw KRAKEN.0 KRAKEN.ws.1.0 --out recordings/kraken --json
+
+A line is `<seconds>: <frame>`, or `<URL> -> <seconds>: <body>` for the list of pairs, which has to
+be there. A tar archive is read for its files KRAKEN.*. Every change of a book is checked.
 """
 CSV_EXAMPLE: Final = """
 Example:
@@ -86,6 +99,24 @@ def binance_raw(
 
     problems = Problems(strict=strict)
     source = CaptureImport(captures, definitions(instrument or []), problems)
+    document = _import(source, captures, out_path, force=force)
+    _show(document, as_json=as_json)
+
+
+@app.command("kraken-raw", no_args_is_help=True, epilog=KRAKEN_EXAMPLE)
+def kraken_raw(
+    captures: Annotated[list[Path], typer.Argument(help="A collector's files, or an archive.")],
+    *,
+    out_path: Out,
+    strict: Strict = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import frames of Kraken's WebSocket v1 as a collector kept them: books and trades."""
+    from mm.gateways.totals import Problems
+    from mm.gateways.venues.kraken.capture import KrakenImport
+
+    source = KrakenImport(captures, Problems(strict=strict))
     document = _import(source, captures, out_path, force=force)
     _show(document, as_json=as_json)
 
@@ -150,9 +181,7 @@ def csv(
     _show(document, as_json=as_json)
 
 
-def _import(
-    source: "CaptureImport | CsvImport", paths: list[Path], out_path: Path, *, force: bool
-) -> dict[str, Any]:
+def _import(source: "Source", paths: list[Path], out_path: Path, *, force: bool) -> dict[str, Any]:
     """Run an import into a new recording; returns the document of its totals."""
     from mm.gateways.recorder import Recorder
     from mm.gateways.recordings import bytes_in, new_recording
@@ -174,9 +203,7 @@ def _import(
     }
 
 
-def _document(
-    source: "CaptureImport | CsvImport", recorder: "Recorder", seconds: float
-) -> dict[str, Any]:
+def _document(source: "Source", recorder: "Recorder", seconds: float) -> dict[str, Any]:
     instruments = source.report()
     return {
         "instruments": instruments,
@@ -193,7 +220,7 @@ def _document(
     }
 
 
-def _nothing(source: "CaptureImport | CsvImport", paths: list[Path]) -> BadInput:
+def _nothing(source: "Source", paths: list[Path]) -> BadInput:
     first = source.problems.kept[0] if source.problems.kept else None
     return BadInput(
         f"nothing could be imported: {first.what if first else 'there are no data'}",
