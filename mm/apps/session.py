@@ -1,8 +1,7 @@
-"""One paper session from a configuration: everything is built here, in the order it is needed.
+"""One session: the log is read, the state rebuilt, and a runner put between its parts.
 
-Read the log, rebuild the state, open the account, ask it what it knows, then let the runner run.
-What is wrong with the configuration itself is found before anything is created (`precheck`); what
-does not fit the desk's log, when that has been read and before anything is written to it.
+What does not fit the desk's log is found when that has been read, and before anything is written
+to it. The parts around the runner come from `mm.apps.wiring`.
 """
 
 import asyncio
@@ -12,30 +11,26 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from mm import __version__
 from mm.apps import snapshots
-from mm.apps.clock import Clock, FeedClock, PacedClock
-from mm.apps.config import Config, RecordingFeedConfig
+from mm.apps.clock import Clock
+from mm.apps.config import Config
 from mm.apps.inbox import Inbox
-from mm.apps.runner import Runner, pump
-from mm.apps.sessions import find
+from mm.apps.runner import Runner
 from mm.apps.snapshots import Snapshot
 from mm.apps.spool import Spool
 from mm.engine.core import Engine
 from mm.engine.settings import EngineSettings, limits_of, strategy_of
 from mm.errors import ConfigError, SessionError, TradingStopped
-from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import SessionStarted, TradingRearmed
 from mm.events.units import SECONDS, Nanos, TurnNumber
 from mm.events.vocabulary import Fact
-from mm.gateways.base import Feed
-from mm.gateways.paper import PaperGateway
-from mm.gateways.recorded import RecordedFeed, SyntheticFeed
+from mm.gateways.base import Gateway
 from mm.log.base import Log
 from mm.projections.ledger import Ledger
 
@@ -63,19 +58,6 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     halted: str
     faulted: str
     open: int
-
-
-def feed_of(config: Config, start: Nanos) -> Feed:
-    """The feed that the configuration names."""
-    chosen = config.feed
-    if isinstance(chosen, RecordingFeedConfig):
-        return RecordedFeed(find(chosen.path))
-    return SyntheticFeed(chosen.market.settings, config.seed, start)
-
-
-def precheck(config: Config) -> None:
-    """Refuse what cannot be played, before anything is created; raises `ConfigError`."""
-    check(config.engine, feed_of(config, Nanos(0)).instruments)
 
 
 def check(settings: EngineSettings, instruments: tuple[InstrumentDefined, ...]) -> None:
@@ -172,94 +154,60 @@ def opening(
     return (started, *instruments)
 
 
-def paper_account(
-    config: Config, engine: Engine, instruments: tuple[InstrumentDefined, ...], at: Nanos
-) -> PaperGateway:
-    """The paper account, holding what the log says is in it; what the log lacks, nobody has.
+class Source(Protocol):
+    """Where a session hears the market: recorded, made, or a venue's."""
 
-    Only assets that the log has no figure of begin as the settings say.
-    """
-    gateway = PaperGateway(config.paper.settings, config.seed)
-    for instrument in instruments:
-        gateway.define(at, instrument)
-    gateway.restore(left_behind(engine, config.paper.wallet, at))
-    return gateway
+    @property
+    def instruments(self) -> tuple[InstrumentDefined, ...]:
+        """What it speaks of."""
+
+    async def carry(self, inbox: Inbox) -> None:
+        """Bring what is heard into the inbox, until there is nothing more or nobody listens."""
 
 
-def left_behind(engine: Engine, wallet: str, at: Nanos) -> list[BalanceReported | PositionReported]:
-    """What the log says is in a wallet, however the sessions before ended.
+class Wiring(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around a runner: `mm.apps.wiring` makes it from a configuration."""
 
-    Balances are the last ones told, which come with each fill and payment that moved them.
-    Positions are what all fills of the wallet net to, whoever asked for them, at the venue's cost.
-    """
-    reports: list[BalanceReported | PositionReported] = [
-        BalanceReported(
-            wallet=wallet, asset=asset, free=free, locked=locked, received=at, venue_time=at
-        )
-        for (owner, asset), (free, locked) in engine.state.balances.assets.items()
-        if owner == wallet
-    ]
-    ledger = engine.state.ledger
-    for (owner, number), position in ledger.netted.items():
-        if owner != wallet:
-            continue
-        instrument = ledger.instruments[number]
-        size, entry = position.net, position.entry(instrument.kind) * instrument.tick_size
-        if size:
-            reports.append(
-                PositionReported(
-                    wallet=wallet,
-                    instrument=number,
-                    size=size,
-                    entry=entry,
-                    received=at,
-                    venue_time=at,
-                )
-            )
-    return reports
+    source: Source
+    gateway: Gateway
+    clock: Clock
+    inbox: Inbox
+    wall: Nanos
+    """The wall clock when the session was built."""
 
 
 class Session:
     """A runner with its feed, wired; `run` plays it to its end."""
 
     def __init__(
-        self, config: Config, log: Log, engine: Engine, spool: Spool | None = None
+        self,
+        config: Config,
+        log: Log,
+        engine: Engine,
+        wiring: Wiring,
+        spool: Spool | None = None,
     ) -> None:
-        """Build everything that stands around the runner; refuses what cannot work."""
+        """Put the runner between its parts; refuses what does not fit the log."""
         self.config = config
-        wall = Nanos(time.time_ns())
-        self._feed = feed_of(config, Nanos(max(wall, engine.at + STEP)))
-        check(config.engine, self._feed.instruments)
-        check_known(self._feed.instruments, engine.state.ledger)
-        self._messages = self._feed.messages(engine.at)
-        self._first = next(self._messages, None)
-        if self._first is None:
-            raise SessionError(
-                "the recording has nothing after where this desk's log ends",
-                where=str(getattr(config.feed, "path", "feed")),
-                remedy=f"name a longer recording, or another desk: {ANOTHER}",
-            )
-        start = Nanos(max(self._first.received, engine.at))
-        speed = config.speed
-        self.clock: Clock = FeedClock(start) if speed is None else PacedClock(start, speed)
-        self.inbox = Inbox()
-        gateway = paper_account(config, engine, self._feed.instruments, start)
-        self.runner = Runner(log, engine, gateway, self.clock, self.inbox, spool)
-        self.name = f"{config.desk}-{datetime.fromtimestamp(wall // SECONDS, UTC):%Y%m%dT%H%M%SZ}"
-        self._wall = wall
+        self._source = wiring.source
+        check(config.engine, self._source.instruments)
+        check_known(self._source.instruments, engine.state.ledger)
+        self.clock = wiring.clock
+        self.inbox = wiring.inbox
+        self.runner = Runner(log, engine, wiring.gateway, self.clock, self.inbox, spool)
+        self._wall = wiring.wall
+        begun = datetime.fromtimestamp(self._wall // SECONDS, UTC)
+        self.name = f"{config.desk}-{begun:%Y%m%dT%H%M%SZ}"
 
     async def run(self, mode: str, rearm: str = "") -> Ended:
         """Play the session to its end, however it is asked to end."""
         runner, engine = self.runner, self.runner.engine
         self._refuse_halted(rearm)
-        facts = opening(self.config, self.name, mode, self._feed.instruments, self._wall)
+        facts = opening(self.config, self.name, mode, self._source.instruments, self._wall)
         if rearm:
             facts = (*facts, TradingRearmed(who="operator", reason=rearm))
         await runner.open(facts)
-        assert self._first is not None, "checked when built"
-        first = self._first
-        await self.inbox.put(first.received, first.facts)
-        pumping = asyncio.create_task(pump(self._messages, self.inbox, self.clock))
+        pumping = asyncio.create_task(self._source.carry(self.inbox))
         pumping.add_done_callback(self._fed)
         try:
             with _timer(self.config, runner):

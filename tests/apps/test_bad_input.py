@@ -18,7 +18,7 @@ import pytest
 
 from mm.apps import logs
 from mm.apps.config import build, load
-from mm.apps.session import feed_of
+from mm.apps.wiring import feed_of
 from mm.errors import ConfigError
 from mm.events.units import Nanos
 from mm.log.connection import LinkOptions

@@ -9,7 +9,8 @@ import pytest
 
 from mm.apps.config import build
 from mm.apps.inbox import whole
-from mm.apps.session import Session, check_known, left_behind, recover
+from mm.apps.session import Session, check_known, recover
+from mm.apps.wiring import left_behind, wired
 from mm.engine.core import Engine
 from mm.errors import SessionError
 from mm.events.account import AccountReconciled, BalanceReported, FundingPaid, PositionReported
@@ -52,7 +53,7 @@ async def played(config: Config, log: MemoryLog) -> list[Sealed]:
     """One session on what the log has, ended in order after some fills; returns its turns."""
     engine, _ = await recover(log)
     before = engine.turns
-    session, fills = Session(config, log, engine), 0
+    fills = 0
 
     def look(sealed: Sealed, _timing: Any) -> None:
         nonlocal fills
@@ -60,8 +61,10 @@ async def played(config: Config, log: MemoryLog) -> list[Sealed]:
         if fills >= FILLS:
             session.runner.stop("test", "enough")
 
-    session.runner.on_turn.append(look)
-    await session.run("test")
+    async with wired(config, engine) as wiring:
+        session = Session(config, log, engine, wiring)
+        session.runner.on_turn.append(look)
+        await session.run("test")
     return [sealed async for sealed in log.read(before)]
 
 

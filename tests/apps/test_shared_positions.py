@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm.apps.session import left_behind
+from mm.apps.wiring import left_behind
 from mm.engine.core import Engine
 from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import ContractKind, InstrumentDefined

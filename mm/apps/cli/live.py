@@ -18,10 +18,11 @@ from mm.apps.interrupts import Interrupts
 from mm.apps.logs import desk_log
 from mm.apps.runner import OnTurn
 from mm.apps.screen import Screen
-from mm.apps.session import Ended, Session, precheck, recover
+from mm.apps.session import Ended, Session, recover
 from mm.apps.sessions import DeskFiles, desk_files, recording
 from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
+from mm.apps.wiring import precheck, wired
 from mm.engine.core import Engine
 from mm.errors import ConfigError, TradingStopped, VenueUnavailable
 from mm.events.units import SECONDS
@@ -184,16 +185,17 @@ async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Int
             engine, recovery = await recover(log, files.snapshot)
         for note in (*_sync_note(config), *log.found.notes):
             err.print(note, style="yellow", markup=False)
-        session = Session(config, log, engine, Spool(files.spool))
         if recovery.turns:
             err.print(f"[dim]recovered {recovery.events:,} events in {recovery.seconds:.2f} s[/]")
         title = f"mm · paper · {config.desk}"
         every = config.status_every.nanos / SECONDS
-        with Screen(engine, title, every, paced=config.speed is not None) as screen:
-            session.runner.on_turn += [screen.turn, tapping(log, engine)]
-            interrupts.orderly(session.runner.stop, AT_ONCE)
-            ended = await session.run("paper", rearm)
-            interrupts.final(LATE)
+        async with wired(config, engine) as wiring:
+            session = Session(config, log, engine, wiring, Spool(files.spool))
+            with Screen(engine, title, every, paced=config.speed is not None) as screen:
+                session.runner.on_turn += [screen.turn, tapping(log, engine)]
+                interrupts.orderly(session.runner.stop, AT_ONCE)
+                ended = await session.run("paper", rearm)
+                interrupts.final(LATE)
         _cache(files.snapshot, engine, log.head)
         return _report(ended, screen, files)
 
