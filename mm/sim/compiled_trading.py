@@ -254,5 +254,6 @@ def warm() -> None:
     )
     memory.commands[0]["kind"] = CANCEL_ALL
     gets(memory.address, 0)
+    costs(memory.address, 0)
     memory.clock["step"] = 1
     comes(memory.address, 0)

@@ -1,0 +1,1 @@
+"""Venues on this machine: their own protocols on loopback, in front of the simulated venue."""

@@ -1,0 +1,1 @@
+"""Binance as its clients see it: spot and USD-M futures."""

@@ -1,0 +1,143 @@
+"""The WebSocket API: the endpoints of REST by name, and the private stream beside the answers."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from mm.emulator.account import Account
+from mm.emulator.binance.calls import (
+    Call,
+    Endpoint,
+    Security,
+    check_socket_signature,
+    check_time,
+    key_of,
+)
+from mm.emulator.binance.refusals import Refused
+from mm.emulator.binance.sockets import Id
+from mm.emulator.binance.streams import Payload, encode
+from mm.emulator.exchange import Exchange
+from mm.emulator.orders import Update
+from mm.emulator.server import Hub
+from mm.emulator.sockets import Socket
+from mm.events.account import FundingPaid
+
+USER_STREAM: Final = "userData"
+Word = Callable[[Account, Update | FundingPaid], list[Payload]]
+
+
+class Request(msgspec.Struct):
+    """What a client says."""
+
+    method: str
+    params: dict[str, Any] = {}
+    id: Id = None
+
+
+_request: Final = msgspec.json.Decoder(Request)
+
+
+class SocketApi:
+    """The endpoint of one market's WebSocket API."""
+
+    def __init__(
+        self, exchange: Exchange, hub: Hub, methods: Mapping[str, Endpoint], word: Word
+    ) -> None:
+        """Answer these methods; `word` tells an account's news in the market's own events."""
+        self.exchange = exchange
+        self.methods = methods
+        self.word = word
+        self._hub = hub
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Hold a connection."""
+
+        def begin(socket: Socket) -> Callable[[str], Awaitable[None]]:
+            session = Session(self, socket)
+            socket.ended.append(session.end)
+            return session.hear
+
+        return await self._hub.serve(request, begin)
+
+
+class Session:
+    """One connection of the WebSocket API; changes in place."""
+
+    def __init__(self, api: SocketApi, socket: Socket) -> None:
+        """Start without a subscription."""
+        self._api = api
+        self._socket = socket
+        self._count = 0
+        self._subscribed: dict[int, tuple[Account, Callable[..., None]]] = {}
+
+    async def hear(self, said: str) -> None:
+        """Answer one request."""
+        try:
+            request = _request.decode(said)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            self._answer(None, 400, error={"code": -1000, "msg": "Invalid JSON or request"})
+            return
+        try:
+            self._answer(request.id, 200, result=self._result(request))
+        except Refused as refused:
+            self._answer(request.id, refused.status, error=refused.body)
+
+    def _answer(self, number: Id, status: int, **rest: Any) -> None:
+        self._socket.send("", encode({"id": number, "status": status, **rest, "rateLimits": []}))
+
+    def _result(self, request: Request) -> Any:
+        params = {name: _text(value) for name, value in request.params.items()}
+        if request.method == "userDataStream.subscribe.signature":
+            return {"subscriptionId": self._subscribe(self._signed(params))}
+        if request.method == "userDataStream.unsubscribe":
+            wanted = params.get("subscriptionId")
+            for number in [int(wanted)] if wanted else list(self._subscribed):
+                self._unsubscribe(number)
+            return {}
+        endpoint = self._api.methods.get(request.method)
+        if endpoint is None:
+            raise Refused(-1020, "This operation is not supported.")
+        account = None
+        if endpoint.security is not Security.NONE:
+            account = self._signed(params)
+        call = Call(exchange=self._api.exchange, params=params, signed_by=account)
+        return endpoint.answer(call)
+
+    def _signed(self, params: dict[str, str]) -> Account:
+        account = key_of(self._api.exchange, params.get("apiKey"))
+        check_time(self._api.exchange, params)
+        check_socket_signature(account, params)
+        return account
+
+    def _subscribe(self, account: Account) -> int:
+        number, self._count = self._count, self._count + 1
+
+        def hear(news: Update | FundingPaid) -> None:
+            for event in self._api.word(account, news):
+                frame = {"subscriptionId": number, "event": event}
+                self._socket.send(USER_STREAM, encode(frame))
+
+        account.listeners.append(hear)
+        self._subscribed[number] = (account, hear)
+        return number
+
+    def _unsubscribe(self, number: int) -> None:
+        found = self._subscribed.pop(number, None)
+        if found is not None:
+            account, hear = found
+            account.listeners.remove(hear)
+
+    def end(self, socket: Socket) -> None:
+        """The connection is gone."""
+        del socket
+        for number in list(self._subscribed):
+            self._unsubscribe(number)
+
+
+def _text(value: Any) -> str:
+    """A parameter as it is signed."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

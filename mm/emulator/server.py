@@ -1,0 +1,144 @@
+"""One listener on loopback for every host of every venue: TLS, and routing by the Host header.
+
+A client keeps the addresses it uses in production; only its resolver sends them here, and it trusts
+the authority that was made at this start. The host `emulator.local` speaks for the emulator itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple, Protocol
+
+from aiohttp import web
+
+from mm.emulator.certificates import certify
+from mm.emulator.exchange import Exchange
+from mm.emulator.sockets import Socket
+from mm.errors import ConfigError
+from mm.sim.compiled_trading import warm
+
+LOOPBACK: Final = "127.0.0.1"
+CONTROL_HOST: Final = "emulator.local"
+BODY_MAX: Final = 1 << 20
+CLOSING_SECONDS: Final = 1.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Front(Protocol):
+    """A venue's own protocol, in front of an exchange."""
+
+    @property
+    def venue(self) -> str:
+        """As instruments name it."""
+        ...
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts it answers for, as clients name them."""
+        ...
+
+    @property
+    def exchange(self) -> Exchange:
+        """What it speaks for."""
+        ...
+
+    def routes(self, hub: "Hub") -> Iterable[web.RouteDef]:
+        """What it answers, the same on each of its hosts."""
+        ...
+
+
+class Hub:
+    """The sockets that are open, of all fronts; changes in place."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.sockets: list[Socket] = []
+
+    def frames(self, socket: Socket, stream: str, frame: bytes) -> list[bytes]:
+        """What becomes of a frame on its way out; see `Gate`."""
+        del socket, stream
+        return [frame]
+
+    async def serve(
+        self, request: web.Request, begin: Callable[[Socket], Callable[[str], Awaitable[None]]]
+    ) -> web.StreamResponse:
+        """Hold a socket open; `begin` is given it and returns who hears what the client says."""
+        socket = Socket(request, self)
+        heard = begin(socket)
+        self.sockets.append(socket)
+        try:
+            return await socket.serve(heard)
+        finally:
+            self.sockets.remove(socket)
+            for end in socket.ended:
+                end(socket)
+
+
+class Running(NamedTuple):
+    """An emulator that listens; what a client needs to reach it."""
+
+    port: int
+    ca_file: Path
+    hosts: tuple[str, ...]
+    hub: Hub
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that send a client of ours here."""
+        return {"MM_RESOLVE": f"{LOOPBACK}:{self.port}", "MM_CA_FILE": str(self.ca_file)}
+
+
+@asynccontextmanager
+async def running(
+    *fronts: Front, port: int = 0, directory: Path | None = None
+) -> AsyncIterator[Running]:
+    """Listen while the block runs; port 0 takes a free one.
+
+    `directory` is where `ca.pem` is put, else one that lasts as long as the block. Raises
+    `ConfigError` where the port is taken.
+    """
+    if directory is None:
+        with TemporaryDirectory(prefix="mm-emulator-") as name:
+            async with running(*fronts, port=port, directory=Path(name)) as emulator:
+                yield emulator
+        return
+    await asyncio.to_thread(warm)  # Before anybody waits for an answer.
+    hub = Hub()
+    hosts = tuple(dict.fromkeys(host for front in fronts for host in front.hosts))
+    runner = web.AppRunner(
+        _application(fronts, hub),
+        access_log=None,
+        shutdown_timeout=CLOSING_SECONDS,
+        handler_cancellation=True,
+    )
+    await runner.setup()
+    try:
+        context = await asyncio.to_thread(certify, (*hosts, CONTROL_HOST, "localhost"), directory)
+        site = web.TCPSite(runner, LOOPBACK, port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} cannot be listened on: {error.strerror}",
+                where="--port",
+                remedy="name another port, or 0 for any that is free",
+            ) from error
+        bound: int = runner.addresses[0][1]
+        yield Running(bound, directory / "ca.pem", hosts, hub)
+    finally:
+        for socket in tuple(hub.sockets):
+            socket.cut()
+        await runner.cleanup()
+
+
+def _application(fronts: Sequence[Front], hub: Hub) -> web.Application:
+    app = web.Application(client_max_size=BODY_MAX)
+    for front in fronts:
+        for host in front.hosts:
+            part = web.Application(client_max_size=BODY_MAX)
+            part.add_routes(front.routes(hub))
+            app.add_domain(host, part)
+    return app
