@@ -14,8 +14,17 @@ import msgspec
 from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import InstrumentDefined
 from mm.events.orders import AmendOrder, CancelOrder, OrderFilled, PlaceOrder, Resolution
-from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Side, Ticks
+from mm.events.units import SECONDS, InstrumentId, Lots, Nanos, OrderId, Side, Ticks
 from mm.events.vocabulary import Fact
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """At most `most` within any time `span`: of weight, or of the commands that it `counts`."""
+
+    name: str
+    span: Nanos
+    most: int
+    counts: tuple[str, ...] = ()
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +32,9 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
 
     `acknowledges` says that a good answer to a place means that the order rests; elsewhere only
     the private stream says so. `id_unique` is for how long a client id is refused once used: 0 is
-    "among open orders only". `switch` is a dead man's switch that the venue keeps for us.
+    "among open orders only". `switch` is a dead man's switch that the venue keeps for us. `settles`
+    is how long after it was sent a command may still take effect, or what it did not be readable:
+    receive window and read lag. `rates` are the venue's limits.
     """
 
     amend: bool = False
@@ -35,6 +46,8 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     acknowledges: bool = True
     positions: bool = False
     id_unique: Nanos = Nanos(0)
+    settles: Nanos = Nanos(7 * SECONDS)
+    rates: tuple[Rate, ...] = ()
 
 
 class Evidence(NamedTuple):
