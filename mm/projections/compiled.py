@@ -70,7 +70,7 @@ ROOM_IN_FRONT: Final = 1 << 63
 RAISED: Final = -1
 """What a call returns whose function raised all the same: a signal came before its first line."""
 LENGTH: Final = 1 << 40
-"""How long a laid array believes itself to be: bounds are the caller's affair."""
+"""How long a laid array that is sliced believes itself to be: bounds are the caller's affair."""
 
 
 def numbered(count: int) -> tuple[Any, ...]:
@@ -78,18 +78,20 @@ def numbered(count: int) -> tuple[Any, ...]:
     return tuple(np.int64(number) for number in range(count))
 
 
-def laying(place: int, kind: Any, width: int = 1) -> Any:
+def laying(place: int, kind: Any, width: int = 1, *, sliced: bool = False) -> Any:
     """What lays an array over the address at a place of a table, given the table's own address.
 
     Rows of a type, or with `width` rows of so many columns. Compiled code calls it like a function,
-    and it costs a load.
+    and it costs a load. The number of a row is never negative: to count from the end, as Python
+    would, costs four instructions each time. To that end the array believes itself to be empty, so
+    that it has rows but no slices of rows, unless it is meant to be `sliced`.
     """
     numbers = from_dtype(np.dtype(kind))
     array = types.Array(numbers, 1 if width == 1 else 2, "C")
 
     @intrinsic
     def lay(_context: Any, _table: Any) -> Any:
-        return array(types.int64), partial(_laid, array, place, width)
+        return array(types.int64), partial(_laid, array, place, width, sliced)
 
     return lay
 
@@ -157,8 +159,15 @@ def _called(place: int, context: Any, builder: Any, _signature: Any, arguments: 
     return builder.load(told)
 
 
-def _laid(
-    array: Any, place: int, width: int, context: Any, builder: Any, _signature: Any, arguments: Any
+def _laid(  # noqa: PLR0913, PLR0917 - what numba gives comes after what is laid.
+    array: Any,
+    place: int,
+    width: int,
+    sliced: bool,  # noqa: FBT001 - as above.
+    context: Any,
+    builder: Any,
+    _signature: Any,
+    arguments: Any,
 ) -> Any:
     """Build an array structure around an address."""
     word = context.get_value_type(types.int64)
@@ -167,7 +176,7 @@ def _laid(
     address = builder.load(builder.gep(addresses, [where]))
     made = context.make_array(array)(context, builder)
     size = get_itemsize(context, array)  # type: ignore[no-untyped-call]
-    item, length = (context.get_constant(types.intp, each) for each in (size, LENGTH))
+    item, length = (context.get_constant(types.intp, each) for each in (size, LENGTH * sliced))
     shape, strides = [length], [item]
     if width != 1:
         shape.append(context.get_constant(types.intp, width))

@@ -19,22 +19,22 @@ from mm.sim.arrivals import act, sweep
 from mm.sim.compiled_run import Memory
 from mm.sim.feed import BID, LOST, play, settle
 from mm.sim.takers import come, reached
-from mm.sim.world import FAR_AWAY, clocks, commands, queued, rows_of
+from mm.sim.world import FAR_AWAY, block, clocks, commands, queued, rows_of
 
 FACTS, RULINGS, STANDINGS, NUMBERS, PRICES, SIZES = range(40, 46)
 """Where the table of addresses tells where these are."""
 
-facts = laying(FACTS, FACT)
+facts = laying(FACTS, FACT, sliced=True)
 """What is heard: all parts of one event."""
-rulings = laying(RULINGS, RULING)
+rulings = laying(RULINGS, RULING, sliced=True)
 """What becomes of each."""
-standings = laying(STANDINGS, STANDING)
+standings = laying(STANDINGS, STANDING, sliced=True)
 """How the book stands, for rulings."""
 numbers = laying(NUMBERS, np.int64)
 """Its levels, as price, size, price, size …"""
-prices = laying(PRICES, np.int64)
+prices = laying(PRICES, np.int64, sliced=True)
 """The prices of the levels."""
-sizes = laying(SIZES, np.int64)
+sizes = laying(SIZES, np.int64, sliced=True)
 """The sizes of the levels."""
 
 
@@ -78,7 +78,7 @@ def _happens(m: int, at: int, parts: int, levels: int) -> None:
     rows = ZERO
     for i in range(parts):
         rows += ruled[i].rows
-    emit(told, ruled, (ZERO, parts), (prices(m)[:levels], sizes(m)[:levels]), rows_of(m)[:rows])
+    emit(told, ruled, (ZERO, parts), (prices(m)[:levels], sizes(m)[:levels]), block(m)[:rows])
     for k in range(rows):
         if clocks(m)[0].whole:
             alone(m, k, at)

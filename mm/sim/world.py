@@ -314,10 +314,12 @@ points = laying(22, POINT)
 """Samples of positions."""
 latencies = laying(LATENCIES, LATENCY)
 """How long each kind of command takes, and answers."""
-delays = laying(DELAYS, np.int64)
+delays = laying(DELAYS, np.int64, sliced=True)
 """Samples of delays, or the columns of round trips, one after the other."""
 rows_of = laying(23, ROW)
 """The present block of rows."""
+block = laying(23, ROW, sliced=True)
+"""The same, to be written."""
 revisions = laying(REVISED, REVISION)
 """Later definitions of instruments, as rows name them."""
 answered = calling(ANSWERING)
