@@ -59,6 +59,7 @@ __all__ = [
     "njit",
     "numbered",
     "whole",
+    "word_of",
 ]
 
 ZERO: Final[Any] = np.int64(0)
@@ -76,6 +77,13 @@ LENGTH: Final = 1 << 40
 def numbered(count: int) -> tuple[Any, ...]:
     """The numbers from 0 on, to name things by, each of the type that compiled code has anyway."""
     return tuple(np.int64(number) for number in range(count))
+
+
+def word_of(kind: np.dtype[Any], field: str) -> int:
+    """The place of a field among the 64-bit words of a row."""
+    assert kind.fields is not None, "a type without fields"
+    assert kind.itemsize % 8 == 0, "rows of whole words"
+    return int(kind.fields[field][1]) // 8
 
 
 def laying(place: int, kind: Any, width: int = 1, *, sliced: bool = False) -> Any:

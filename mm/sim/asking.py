@@ -16,6 +16,7 @@ from mm.errors import TradingStopped
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import NoQuoteReason
 from mm.events.units import Lots, Nanos
+from mm.projections.compiled import word_of
 from mm.projections.ladder import levels
 from mm.projections.position import Position, moved
 from mm.sim.compiled_run import Memory
@@ -27,13 +28,6 @@ LOST: Final = nothing(NoQuoteReason.FEED_DOWN)
 STOPPED: Final = nothing(NoQuoteReason.STOPPING)
 UNASKED: Final = DOWN | STOPPING
 """States in which nothing is wanted, whatever the strategy would say."""
-
-
-def words_of(kind: np.dtype[Any], field: str) -> int:
-    """The place of a field among the 64-bit words of a row."""
-    assert kind.fields is not None, "a type without fields"
-    assert kind.itemsize % 8 == 0, "rows of whole words"
-    return int(kind.fields[field][1]) // 8
 
 
 class BookSeen:
@@ -276,4 +270,4 @@ class Asker:
         return f"row {row} at {int(clock['at'])} ns"
 
 
-_BIDS, _ASKS, _TAKE = (words_of(DESK, name) for name in ("bids", "asks", "take_sign"))
+_BIDS, _ASKS, _TAKE = (word_of(DESK, name) for name in ("bids", "asks", "take_sign"))

@@ -94,7 +94,6 @@ class Memory:
         for side in ("bid", "ask"):
             self.instruments[f"{side}_near"] = NONE
             self.instruments[f"{side}_far"] = -NONE
-        self.instruments["bid_watch"], self.instruments["ask_watch"] = -NONE, NONE
         self.addresses = np.zeros(TABLE, np.int64)
         self.address = self.addresses.ctypes.data
         self.refresh()

@@ -26,9 +26,10 @@ from mm.projections.ladder import (
 from mm.sim.meeting import list_covered, news, printed, spoken_of
 from mm.sim.queue_models import RISK_AVERSE
 from mm.sim.taking import list_taken, refresh
-from mm.sim.venue import watch
 from mm.sim.waking import looked
 from mm.sim.world import (
+    FARTHEST,
+    NEAR,
     REVISIONS,
     clocks,
     count_of,
@@ -38,6 +39,7 @@ from mm.sim.world import (
     markets,
     revisions,
     rows_of,
+    standing,
 )
 
 BID, ASK_LEVEL, BOUGHT, SOLD = int(Kind.BID), int(Kind.ASK), int(Kind.BOUGHT), int(Kind.SOLD)
@@ -64,12 +66,8 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
                 if rules.taken:
                     market.hit |= 1
                     list_taken(m, ins, side, price)
-                if side == 0:
-                    hit = rules.bid_far <= key <= rules.bid_near or key >= -rules.ask_near
-                else:
-                    hit = rules.ask_far <= key <= rules.ask_near or key >= -rules.bid_near
-                if hit:
-                    market.hit |= 1
+                if concerns(m, ins, side, key):
+                    market.hit |= not clocks(m)[0].whole or key >= -near_of(m, ins, 1 - side)
                     spoken_of(m, ins, side, price, shown(m, b, side, price), size)
             head = heads(m)[b]
             cell, best = price - head[0], head[BEST + side]
@@ -141,12 +139,28 @@ def spoken(
 
 
 @inner
+def near_of(m: int, ins: int, side: int) -> int:
+    """The key of our best order of a side, NONE without one; chosen by address, not by a branch."""
+    return standing(m)[ins, NEAR + 2 * side]
+
+
+@inner
+def concerns(m: int, ins: int, side: int, key: int) -> bool:
+    """Whether a level may concern an order of ours that stands at it, or that it crosses."""
+    stands = (standing(m)[ins, FARTHEST + 2 * side] <= key) & (key <= near_of(m, ins, side))
+    return stands | (key >= -near_of(m, ins, 1 - side)) | (instruments(m)[ins].taken != 0)
+
+
+@inner
 def concerned(m: int, b: int, ins: int) -> bool:
-    """Whether an order of ours stands at the touch, in front of it, or against it."""
+    """Whether an order of ours stands at the touch, in front of it, or against it.
+
+    Where orders fill in full, only the last matters.
+    """
     market, rules = markets(m)[b], instruments(m)[ins]
     bid = market.bid if market.bid_size else NONE
     ask = -market.ask if market.ask_size else NONE
-    if rules.bid_near >= bid or rules.ask_near >= ask:
+    if (rules.bid_near >= bid or rules.ask_near >= ask) and not clocks(m)[0].whole:
         return True
     return bool(ask >= -rules.bid_near or bid >= -rules.ask_near)
 
@@ -207,7 +221,6 @@ def rarely(m: int, b: int, row: Any, matched: int, ours: int) -> None:
         market.lost = 0
     if matched and kind in (CLEAR, LOST, DOWN):
         instruments(m)[row.instrument].taken = 0
-        watch(m, whole(row.instrument))
     if kind == DEFINED and row.price < count_of(m, REVISIONS):
         revision, clock = revisions(m)[row.price], clocks(m)[0]
         if matched:

@@ -7,9 +7,9 @@ concerns none of them, which are nearly all, cost no call. What is left is for `
 import numpy as np
 
 from mm.log.rows import Kind
-from mm.projections.compiled import ZERO, inner, njit, whole
+from mm.projections.compiled import ONE, ZERO, inner, njit, whole
 from mm.projections.ladder import BEST, MARGIN, WINDOW, bits, heads, sizes
-from mm.sim.feed import NOBODY, play, spoken
+from mm.sim.feed import NOBODY, concerns, play, settle, spoken
 from mm.sim.waking import wake_all
 from mm.sim.world import ROWS, clocks, count_of, instruments, markets, rows_of
 
@@ -28,10 +28,10 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
     asked for, whenever that comes.
     """
     clock, row_at, rows = clocks(m)[0], rows_of(m), count_of(m, ROWS)
-    at, told, turns = clock.at, clock.response_to, 0
+    at, told, turns, due = clock.at, clock.response_to, 0, -ONE
     first = k = clock.i if ours else clock.j
     halt, flags = single, ZERO
-    every = ours and clock.every_event
+    every, idle = ours and clock.every_event, clock.whole or not matched
     while k < rows:
         row = row_at[k]
         when = row.at if ours else row.venue
@@ -47,18 +47,19 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
             side = whole(kind) - BID
             key = (1 - 2 * side) * price
             base, best = heads(m)[b, 0], heads(m)[b, BEST + side]
-            bid_watch, ask_watch = rules.bid_watch, -rules.ask_watch
-            cell = price - base
-            swift = (cell >= MARGIN) & (cell < WINDOW - MARGIN) & (market.has_depth != 0)
+            cell = np.uint64(price - base)  # What lies before the window is beyond its end.
+            swift = (cell - np.uint64(MARGIN) < np.uint64(WINDOW - 2 * MARGIN)) & (
+                market.has_depth != 0
+            )
             swift &= (size != 0) | (key != best)
-            if key >= (bid_watch if side == 0 else ask_watch) and matched:
-                swift &= not reached(m, row.instrument, side, key)
+            if matched:
+                swift &= not concerns(m, whole(row.instrument), side, key)
             if swift:
-                row_of_bits, word = bits(m)[2 * b + side], cell >> 6
+                row_of_bits, word = bits(m)[2 * b + side], cell >> np.uint64(6)
                 sizes(m)[2 * b + side, cell] = size
-                mask, some = np.uint64(1) << np.uint64(cell & 63), size != 0
-                row_of_bits[word] = (row_of_bits[word] & ~mask) | (
-                    np.uint64(some) << np.uint64(cell & 63)
+                place, some = cell & np.uint64(63), size != 0
+                row_of_bits[word] = (row_of_bits[word] & ~(np.uint64(1) << place)) | (
+                    np.uint64(some) << place
                 )
                 heads(m)[b, BEST + side] = key if (key > best) & some else best
                 market.stirred |= key >= best
@@ -73,20 +74,28 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
             if size == 1:
                 market.updated = at  # A quote older than the book says that it still lives.
         if not swift:
+            if due >= 0 and kind > ASK_LEVEL:
+                catch_up(m, due)
             play(m, k, other, at, matched, ours)
             if (LOST <= kind <= STALE or kind == DEFINED) and not ours:
                 clock.rare, halt = k + 1, True
             halt |= clock.awake | (clock.response_to != told)
         elif ends and market.has_depth:
             market.updated = at
-            # What was printed at a touch that did not change moves us up there, in some models.
-            printed = (market.bid_size != 0) & (rules.bid_near >= market.bid)
-            printed |= (market.ask_size != 0) & (rules.ask_near >= -market.ask)
-            if market.stirred | market.hit or (matched and clock.queue and printed):
-                ins = whole(row.instrument)
-                near = rules.bid_near + rules.ask_near != NOBODY or rules.taken
-                spoken(m, ins + other, ins, at, whole(kind), flags, matched and near, ours)
-                halt |= clock.awake | (clock.response_to != told)
+            if idle and not (market.hit or market.has_quote or (ours and rules.watched_by)):
+                # Nobody looks: the touch may follow later, once for many events.
+                if due >= 0 and due != b:
+                    catch_up(m, due)
+                due = b
+            else:
+                # What was printed at a touch that did not change moves us up there, in some models.
+                printed = (market.bid_size != 0) & (rules.bid_near >= market.bid)
+                printed |= (market.ask_size != 0) & (rules.ask_near >= -market.ask)
+                if market.stirred | market.hit or (matched and clock.queue and printed):
+                    ins = whole(row.instrument)
+                    near = rules.bid_near + rules.ask_near != NOBODY or rules.taken
+                    spoken(m, ins + other, ins, at, whole(kind), flags, matched and near, ours)
+                    halt |= clock.awake | (clock.response_to != told)
         if every and flags & 1 and kind <= SETTLED and (kind or size):
             wake_all(m, whole(row.instrument))
             halt |= clock.awake
@@ -94,6 +103,8 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
         turns += flags >> 1 & 1
         if halt and (flags & 2 or not ours):
             break
+    if due >= 0:
+        catch_up(m, due)
     if not ours:
         clock.j = k
         return False
@@ -105,11 +116,7 @@ def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int
 
 
 @inner
-def reached(m: int, ins: int, side: int, key: int) -> bool:
-    """Whether a level may concern an order of ours that stands at it, or that it crosses."""
-    rules = instruments(m)[ins]
-    if rules.taken:
-        return True
-    if side == 0:
-        return rules.bid_far <= key <= rules.bid_near or key >= -rules.ask_near
-    return rules.ask_far <= key <= rules.ask_near or key >= -rules.bid_near
+def catch_up(m: int, b: int) -> None:
+    """The touch follows the depth of events that have ended."""
+    if markets(m)[b].stirred:
+        settle(m, b)

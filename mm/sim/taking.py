@@ -5,7 +5,7 @@
 
 from mm.projections.compiled import inner
 from mm.projections.ladder import next_key
-from mm.sim.venue import displayed, touch, watch
+from mm.sim.venue import displayed, touch
 from mm.sim.world import TAKEN_MAX, TAKEN_WIDTH, instruments, taken_lots
 
 
@@ -35,7 +35,6 @@ def take(m: int, ins: int, side: int, price: int, size: int) -> None:
     entry = taken_lots(m)[first + count]
     entry[0], entry[1], entry[2], entry[3] = side, price, size, 0
     instruments(m)[ins].taken = count + 1
-    watch(m, ins)
 
 
 @inner
@@ -66,7 +65,6 @@ def refresh(m: int, ins: int, side: int, key: int, changed: bool) -> None:
             if entry[0] == side:
                 entry[3] = 0  # What was spoken of counts for this event only.
             i += 1
-    watch(m, ins)
 
 
 @inner

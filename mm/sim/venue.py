@@ -13,7 +13,9 @@ from mm.projections.ladder import NONE, next_key, shown
 from mm.sim.reasons import VENUE
 from mm.sim.transit import answering
 from mm.sim.world import (
+    FARTHEST,
     FILLS,
+    NEAR,
     QUEUE_MAX,
     WIRE,
     clocks,
@@ -26,6 +28,7 @@ from mm.sim.world import (
     queues,
     responses,
     slots,
+    standing,
 )
 
 ACK, REJECT, FILL, CANCELED, CANCEL_REJECTED, AMENDED, AMEND_REJECTED = numbered(7)
@@ -119,28 +122,13 @@ def trusted(m: int, b: int) -> bool:
 @inner
 def note_range(m: int, ins: int, side: int) -> None:
     """Remember between which prices orders of this side stand, as keys."""
-    instrument, count = instruments(m)[ins], queued(m)[ins, side]
+    count = queued(m)[ins, side]
     near, far = NONE, -NONE
     if count and not clocks(m)[0].step:  # What comes by chance heeds no row.
         sign = 1 - 2 * side
         near = sign * slots(m)[queues(m)[2 * ins + side, 0]].price
         far = sign * slots(m)[queues(m)[2 * ins + side, count - 1]].price
-    if side == 0:
-        instrument.bid_near, instrument.bid_far = near, far
-    else:
-        instrument.ask_near, instrument.ask_far = near, far
-    watch(m, ins)
-
-
-@inner
-def watch(m: int, ins: int) -> None:
-    """Remember from which prices on rows may concern our orders; all do while levels are taken."""
-    instrument = instruments(m)[ins]
-    if instrument.taken:
-        instrument.bid_watch, instrument.ask_watch = NONE, -NONE
-    else:
-        instrument.bid_watch = min(instrument.bid_far, -instrument.ask_near)
-        instrument.ask_watch = max(-instrument.ask_far, instrument.bid_near)
+    standing(m)[ins, NEAR + 2 * side], standing(m)[ins, FARTHEST + 2 * side] = near, far
 
 
 @inner

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from mm.log.rows import ROW
-from mm.projections.compiled import calling, inner, laying
+from mm.projections.compiled import calling, inner, laying, word_of
 from mm.sim.results import FILL, ORDER, POINT
 
 SLOTS: Final = 1 << 10
@@ -77,9 +77,6 @@ INSTRUMENT: Final = np.dtype(
         ("sent_to", "<i8"),
         ("taken", "<i8"),  # Prices of which we took something.
         # Where our orders stand at the venue: best and worst price of each side, as keys.
-        # A bid row at this price or above, an ask row at that or below may concern our orders.
-        ("bid_watch", "<i8"),
-        ("ask_watch", "<i8"),
         ("bid_near", "<i8"),
         ("bid_far", "<i8"),
         ("ask_near", "<i8"),
@@ -87,6 +84,10 @@ INSTRUMENT: Final = np.dtype(
         ("watched_by", "<i8"),  # Desks that what the market does may wake.
     ]
 )
+_NEAR, _FARTHEST = (word_of(INSTRUMENT, name) for name in ("bid_near", "bid_far"))
+NEAR: Final[Any] = np.int64(_NEAR)
+FARTHEST: Final[Any] = np.int64(_FARTHEST)
+"""Where `standing` has the best and the worst of our bids; those of asks are two further on."""
 REVISION: Final = np.dtype(
     [
         ("price_min", "<i8"),
@@ -278,6 +279,8 @@ markets = laying(5, MARKET)
 """What each book shows."""
 instruments = laying(6, INSTRUMENT)
 """Rules, limits and positions; by book, the rules that its venue checks by."""
+standing = laying(6, np.int64, INSTRUMENT.itemsize // 8)
+"""The same, as integers, to be chosen from by side."""
 desks = laying(7, DESK)
 """One for each strategy at work."""
 real = laying(8, np.float64, NUMBERS)
