@@ -8,15 +8,19 @@ from typing import Any, Final
 
 import msgspec
 
+from mm.engine.quoter import KEEPABLE
 from mm.engine.risk import Risk
-from mm.events.orders import PlaceOrder, Rule
+from mm.events.orders import PlaceOrder, Rule, TimeInForce
 from mm.events.session import NoQuoteReason
 from mm.events.units import SECONDS, InstrumentId, Nanos, Seq, Side
 from mm.projections.book import Book
+from mm.projections.orders import Orders
 from mm.strategy.base import Strategy
 
 BPS: Final = 10_000.0
 REFUSED_AGAIN_AFTER: Final = Nanos(SECONDS)
+FAR_AWAY: Final = 1 << 62
+"""The best price of a side that shows nothing, as a key: the greater, the better."""
 
 
 class Desk:
@@ -35,6 +39,8 @@ class Desk:
         self.reasons = ("", "")
         self._asked_mid = 0.0
         self._asked_top = (0, 0)
+        self._news = False
+        self._best = (FAR_AWAY, FAR_AWAY)
         self._refused: dict[tuple[str, Side, int, Rule], Nanos] = {}
 
     def wake(self, cause: Seq) -> None:
@@ -51,6 +57,18 @@ class Desk:
         if wakes.every_event or top or far:
             self.wake(cause)
 
+    def approached(self, book: Book, orders: Orders, instrument: InstrumentId, cause: Seq) -> None:
+        """The book changed: latch if its best price has come near a quote of this desk's."""
+        near, before, best = self.wakes.own_near_ticks, self._best, best_of(book)
+        if near is None or best == before:
+            return
+        self._best = best
+        for order in orders.live_of(instrument, self.name):
+            side, reach = order.side is Side.SELL, order.side * order.price + near
+            quotes = order.status in KEEPABLE and order.tif is TimeInForce.GTC
+            if quotes and best[side] <= reach < before[side]:
+                self.wake(cause)
+
     def printed(self, cause: Seq) -> None:
         """A trade was printed: latch if every event is asked for."""
         if self.wakes.every_event:
@@ -58,7 +76,8 @@ class Desk:
 
     def rung(self, book: Book, cause: Seq) -> None:
         """The timer fired: latch, unless there is nothing new and news alone is asked for."""
-        if not self.wakes.when_changed or (book.bid, book.ask) != self._asked_top:
+        news = self._news or (book.bid, book.ask) != self._asked_top
+        if news or not self.wakes.when_changed:
             self.wake(cause)
 
     def told(self, cause: Seq) -> None:
@@ -66,13 +85,16 @@ class Desk:
         if self.wakes.own_orders:
             self.wake(cause)
         if self.wakes.when_changed:
-            self._asked_top = (0, 0)
+            self._news = True
 
     def asked(self, book: Book) -> None:
         """The strategy was asked: watch for moves from here."""
         self.cause = Seq(0)
+        self._news = False
         self._asked_mid = book.mid
         self._asked_top = (book.bid, book.ask)
+        if self.wakes.own_near_ticks is not None:
+            self._best = best_of(book)
 
     def schedule(self, at: Nanos) -> None:
         """Set the next deadline on the grid of the strategy's period; none without a timer."""
@@ -105,13 +127,20 @@ class Desk:
 
     def dump(self) -> Any:
         """Everything that the next decision depends on."""
+        best = self._best if self.wakes.own_near_ticks is not None else ()
         return (
             self.name,
             msgspec.to_builtins(self.memory),
             [self.cause, self.deadline, *self.reasons],
-            [self._asked_mid, *self._asked_top],
+            [self._asked_mid, *self._asked_top, *best, *(["news"] if self._news else [])],
             [[*key, last] for key, last in self._refused.items()],
         )
+
+
+def best_of(book: Book) -> tuple[int, int]:
+    """The best bid and ask shown, as keys: the greater, the better."""
+    bid = book.bid if book.bid_size else FAR_AWAY
+    return bid, -book.ask if book.ask_size else FAR_AWAY
 
 
 class Post:

@@ -231,9 +231,12 @@ class Posts:
         post = self.by_instrument.get(event.instrument)
         if post is not None:
             state = self._state
+            book = state.books.of(event.instrument)
             for desk in post.desks:
                 if not desk.cause:
-                    desk.looked(state.books.of(event.instrument), state.events)
+                    desk.looked(book, state.events)
+                    if desk.wakes.own_near_ticks is not None:
+                        desk.approached(book, state.orders, event.instrument, state.events)
 
     def _printed(self, event: TradePrinted, _at: Nanos) -> None:
         post = self.by_instrument.get(event.instrument)

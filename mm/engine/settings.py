@@ -17,7 +17,7 @@ from mm.engine.own import own
 from mm.errors import ConfigError, OffLot
 from mm.events.instrument import InstrumentDefined
 from mm.events.units import EXACT, MICROS, MILLIS, SECONDS, Lots, Nanos, to_lots
-from mm.strategy.base import Strategy
+from mm.strategy.base import NEAR_MAX, Strategy
 from mm.strategy.fair_value import FairValue
 from mm.strategy.pegged import Pegged
 from mm.strategy.symmetric import Symmetric, grid_of
@@ -58,6 +58,7 @@ MOST: Final = {
     "hedge_above": _SIZE_MAX,
     "hedge_slippage_bps": _BPS_MAX,
     "refresh": _DAY,
+    "own_near_ticks": NEAR_MAX,
 }
 """Fields of a strategy that may be zero, and the most that anybody can mean."""
 LIMIT_MOST: Final = {
@@ -152,6 +153,7 @@ class PeggedSettings(
     half_spread_ticks: float
     skew_ticks: float = 0.0
     refresh: Duration = Duration("250ms")
+    own_near_ticks: int | None = None
     wallet: str = "main"
     amend: bool = False
 
@@ -219,6 +221,7 @@ def strategy_of(name: str, settings: StrategySettings, instrument: InstrumentDef
             half_spread_ticks=settings.half_spread_ticks,
             skew_ticks=settings.skew_ticks,
             refresh=settings.refresh.nanos,
+            own_near_ticks=settings.own_near_ticks,
         )
     return Symmetric(
         order_size=lots(f"{where}.order_size", settings.order_size, instrument),
@@ -298,6 +301,8 @@ def _bounded(
         if field not in settings.__struct_fields__:
             continue
         value = getattr(settings, field)
+        if value is None:
+            continue
         number = Decimal(value.nanos if isinstance(value, Duration) else value)
         if not number.is_finite() or number > most or number < 0 or (above and not number):
             least = "above" if above else "at least"

@@ -151,7 +151,9 @@ def employ(memory: Memory, place: int, instrument: int, strategy: Strategy) -> N
     row["moved_bps"], row["top_changed"] = wakes.mid_moved_bps, wakes.top_changed
     row["own_orders"], row["when_changed"] = wakes.own_orders, wakes.when_changed
     row["every_event"] = wakes.every_event
-    watches = wakes.top_changed or wakes.mid_moved_bps > 0 or wakes.every_event
+    near = wakes.own_near_ticks
+    row["near"] = 0 if near is None else near + 1
+    watches = wakes.top_changed or wakes.mid_moved_bps > 0 or wakes.every_event or near is not None
     memory.instruments["watched_by"][instrument] += watches
     memory.clock["every_event"] |= wakes.every_event
     if isinstance(strategy, Symmetric):

@@ -109,8 +109,7 @@ def hear(m: int, at: int) -> bool:
             desk = desks(m)[d]
             if desk.instrument == message.instrument:
                 desk.settled = 0
-                if desk.when_changed:
-                    desk.asked_bid = desk.asked_ask = 0
+                desk.news = 1
                 if desk.own_orders:
                     desk.awake = clock.awake = 1
     return heard

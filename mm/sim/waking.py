@@ -7,7 +7,8 @@ from typing import Any
 
 from mm.projections.compiled import ONE, RAISED, ZERO, inner, njit
 from mm.sim.quoting import quote
-from mm.sim.venue import trusted
+from mm.sim.trader import PENDING_CANCEL, UNCERTAIN
+from mm.sim.venue import GTC, trusted
 from mm.sim.world import (
     FAR_AWAY,
     POINTS,
@@ -17,9 +18,11 @@ from mm.sim.world import (
     desk_count,
     desks,
     integers,
+    live,
     markets,
     points,
     real,
+    slots,
     wanted,
 )
 from mm.strategy.rules import (
@@ -55,6 +58,32 @@ def looked(m: int, ins: int) -> None:
             moved = abs((market.bid + market.ask) / 2 - desk.asked_mid)
             if moved and moved * 10_000.0 >= desk.moved_bps * desk.asked_mid:
                 desk.awake = clocks(m)[0].awake = 1
+        if desk.near and approached(m, d):
+            desk.awake = clocks(m)[0].awake = 1
+
+
+@inner
+def approached(m: int, d: int) -> bool:
+    """Whether the best price has come near a quote of the desk's since it was last looked at."""
+    desk, came = desks(m)[d], False
+    bid, ask = desk.near_bid, desk.near_ask
+    look(m, d)
+    for i in range(desk.live):
+        order = slots(m)[live(m)[d, i]]
+        reach = order.sign * order.price_heard + desk.near - 1
+        best, before = (desk.near_bid, bid) if order.sign > 0 else (desk.near_ask, ask)
+        quotes = order.tif == GTC and order.status not in (PENDING_CANCEL, UNCERTAIN)
+        came |= quotes and best <= reach < before
+    return came
+
+
+@inner
+def look(m: int, d: int) -> None:
+    """What is best on either side is looked at, as keys; far away where nothing is shown."""
+    desk = desks(m)[d]
+    market = markets(m)[desk.instrument]
+    desk.near_bid = market.bid if market.bid_size else FAR_AWAY
+    desk.near_ask = -market.ask if market.ask_size else FAR_AWAY
 
 
 @inner
@@ -93,7 +122,7 @@ def fire(m: int, at: int) -> None:
         if 0 < desk.deadline <= at:
             market = markets(m)[desk.instrument]
             same = market.bid == desk.asked_bid and market.ask == desk.asked_ask
-            if not (same and desk.when_changed):
+            if desk.news or not (same and desk.when_changed):
                 desk.awake = clocks(m)[0].awake = 1
             desk.deadline = (at // desk.timer + 1) * desk.timer
 
@@ -139,9 +168,11 @@ def asked(m: int, d: int) -> None:
     """The strategy was asked: watch for moves from here."""
     desk = desks(m)[d]
     market = markets(m)[desk.instrument]
-    desk.awake = 0
+    desk.awake = desk.news = 0
     desk.asked_mid = (market.bid + market.ask) / 2
     desk.asked_bid, desk.asked_ask = market.bid, market.ask
+    if desk.near:
+        look(m, d)
 
 
 @inner

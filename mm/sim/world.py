@@ -108,6 +108,9 @@ DESK: Final = np.dtype(
         ("rule", "<i8"),  # 0: Python decides; else see `rules`.
         ("timer", "<i8"),
         ("deadline", "<i8"),
+        ("near", "<i8"),  # Own quotes are watched at less than so many ticks; 0: they are not.
+        ("near_bid", "<i8"),  # What was best when that was last looked at, as keys.
+        ("near_ask", "<i8"),
         ("moved_bps", "<f8"),
         ("asked_mid", "<f8"),
         ("asked_bid", "<i8"),
@@ -123,7 +126,7 @@ DESK: Final = np.dtype(
         ("when_changed", "u1"),
         ("amends", "u1"),  # An order that is to move is amended.
         ("every_event", "u1"),
-        ("pad", "u1"),
+        ("news", "u1"),  # Something happened to an order since it was asked.
         ("book_age_max", "<i8"),  # 0: a book may be as old as it is.
         ("take_sign", "<i8"),
         ("take_price", "<i8"),

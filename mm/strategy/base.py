@@ -5,15 +5,19 @@ memory to the quotes it wants, or to the reason for none, and to its next memory
 an order, reads no clock and keeps nothing to itself: the memory is digested and part of snapshots.
 """
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
+from mm.errors import ConfigError
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import NoQuoteReason
 from mm.events.units import Lots, Nanos, Side, Ticks
 from mm.projections.book import Book
 from mm.projections.position import Position
+
+NEAR_MAX: Final = 10**9
+"""Ticks from the best price that anybody can mean."""
 
 
 class Wakes(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +27,14 @@ class Wakes(msgspec.Struct, frozen=True, kw_only=True):
     mid from where it was when the strategy was last asked (0: not watched). With `when_changed` the
     timer asks only if the touch or an own order changed since: for rules that would say the same.
     `every_event` asks at the end of each turn in which a price was heard: depth, quote or print.
+
+    `own_near_ticks` asks when the market comes near a quote of its own (None: not watched): when
+    the best price shown on that quote's side, which was further away, comes to within so many ticks
+    of it (0: to its very price) or falls behind it. It asks as that happens, not while it lasts,
+    and again only once the best price was further away in between. Only the market's moves count: a
+    quote placed or amended to near the best asks nothing, nor does one whose cancel is under way or
+    which is uncertain. A side that shows nothing is far away from all quotes. Every change of the
+    book is looked at; what moves between the wake and the turn's end is known to whoever is asked.
     """
 
     timer: Nanos = Nanos(0)
@@ -31,6 +43,17 @@ class Wakes(msgspec.Struct, frozen=True, kw_only=True):
     own_orders: bool = True
     when_changed: bool = False
     every_event: bool = False
+    own_near_ticks: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a distance that nobody can mean; raises `ConfigError`."""
+        near = self.own_near_ticks
+        if near is not None and not 0 <= near <= NEAR_MAX:
+            raise ConfigError(
+                f"own_near_ticks = {near} must be at least 0 and at most {NEAR_MAX}",
+                where="the wakes of a strategy",
+                remedy="correct it, or write None to watch nothing",
+            )
 
 
 class MarketView(msgspec.Struct, frozen=True, gc=False):

@@ -26,11 +26,20 @@ class Pegged(msgspec.Struct, frozen=True, kw_only=True):
     half_spread_ticks: float
     skew_ticks: float = 0.0
     refresh: Nanos = Nanos(250_000_000)
+    own_near_ticks: int | None = None
 
     @property
     def wakes(self) -> Wakes:
-        """The timer, and only if there is news: it looks at touch and position alone."""
-        return Wakes(timer=self.refresh, own_orders=False, when_changed=True)
+        """The timer, and only if there is news: it looks at touch and position alone.
+
+        And, where asked for, the market that comes near its quotes.
+        """
+        return Wakes(
+            timer=self.refresh,
+            own_orders=False,
+            when_changed=True,
+            own_near_ticks=self.own_near_ticks,
+        )
 
     @property
     def rule(self) -> "Pegged":

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from mm.errors import ConfigError
 from mm.events.market import FeedStale
 from mm.events.orders import (
     Resolution,
@@ -13,12 +14,14 @@ from mm.events.session import (
     QuotingReasonChanged,
     TimerFired,
 )
-from mm.events.units import MILLIS, SECONDS, Nanos
+from mm.events.units import MILLIS, SECONDS, Lots, Nanos, Ticks
 from mm.events.vocabulary import Fact
-from mm.strategy.base import Wakes, Wanted
+from mm.projections.lifecycle import Status
+from mm.strategy.base import Level, Wakes, Wanted
 from tests.build import (
     BTC,
     BUY,
+    SELL,
     START,
     acked,
     amend_rejected,
@@ -137,6 +140,116 @@ def test_facts_of_other_instruments_wake_nobody() -> None:
         filled("x", BUY, 10_000, 1, instrument=1),
     )
     assert probe.seen == []
+
+
+def test_news_of_an_order_wake_by_the_timer_alone() -> None:
+    """Not as if the touch had changed: a book that stays as it is asks nothing."""
+    wakes = Wakes(timer=Nanos(SECONDS), top_changed=True, own_orders=False, when_changed=True)
+    session, probe = probed(wakes)
+    session.hears(acked("x"))
+    session.hears(TOUCH)
+    assert probe.seen == []
+    session.hears(after=SECONDS)
+    session.hears(after=SECONDS)
+    assert len(probe.seen) == 1
+
+
+# -- the market near an own quote ------------------------------------------------------------------
+
+
+def near(ticks: int, *, bid: int = 9_990, ask: int = 10_010) -> tuple[Session, Probe]:
+    """A probe that rests one quote on each side, ten ticks behind the touch unless told."""
+    wants = Wanted(bids=(Level(Ticks(bid), Lots(5)),), asks=(Level(Ticks(ask), Lots(5)),))
+    wakes = Wakes(own_orders=False, own_near_ticks=ticks)
+    session, probe = probed(wakes, wants)
+    session.answers()
+    return session, probe
+
+
+@pytest.mark.parametrize(
+    ("moves", "looks"),
+    [
+        ([quote(9_994, 10_001)], 0),
+        ([quote(9_993, 10_001)], 1),
+        ([quote(9_980, 9_982)], 1),
+        ([quote(9_999, 10_006)], 0),
+        ([quote(9_999, 10_007)], 1),
+        ([snapshot((9_993, 4), (10_001, 4))], 1),
+        ([snapshot((), (10_001, 4)), snapshot((9_994, 4), (10_001, 4))], 0),
+        ([quote(9_993, 10_001), quote(9_992, 10_001), quote(9_991, 10_001)], 1),
+        ([quote(9_993, 10_001), quote(9_994, 10_001), quote(9_993, 10_001)], 2),
+        ([quote(9_993, 10_001), quote(9_993, 10_007)], 2),
+        ([quote(9_993, 10_001, bid_size=0)], 0),
+        ([quote(9_993, 10_001, bid_size=0), quote(9_993, 10_001)], 1),
+        ([quote(9_999, 10_007, ask_size=0), quote(9_999, 10_007)], 1),
+    ],
+)
+def test_a_quote_that_the_market_comes_near_wakes_it(moves: list[Fact], looks: int) -> None:
+    """As the best price of its side comes to three ticks, and again only after it went away."""
+    session, probe = near(3)
+    for move in moves:
+        session.hears(move)
+    assert len(probe.seen) == looks
+
+
+def test_nothing_near_is_nothing_behind() -> None:
+    """Within no tick at all is at the quote's own price, or behind it."""
+    session, probe = near(0)
+    session.hears(quote(9_991, 10_001))
+    assert probe.seen == []
+    session.hears(quote(9_990, 10_001))
+    assert len(probe.seen) == 1
+
+
+def test_only_the_market_s_moves_wake_it() -> None:
+    """Neither a quote that was placed near the best, nor one that was amended there."""
+    session, probe = near(3, bid=9_997)
+    session.hears(quote(9_998, 10_001))
+    (ask,) = session.live(SELL)
+    session.hears(amended(ask.order_id, 10_004, 5))
+    session.hears(quote(9_998, 10_001, bid_size=3))
+    assert probe.seen == []
+    session.hears(quote(9_998, 10_002), quote(9_998, 10_000))
+    session.hears(quote(9_998, 9_999))
+    assert probe.seen == []
+    session.hears(quote(9_998, 10_001))
+    assert len(probe.seen) == 1
+
+
+def test_a_quote_whose_cancel_is_under_way_wakes_nobody() -> None:
+    """It is on its way out."""
+    session, probe = near(3)
+    probe = Probe(probe.wakes, Wanted(), [])
+    employ(session.engine, "maker", probe)
+    session.hears(REARM)
+    probe.seen.clear()
+    assert {order.status for order in session.live()} == {Status.PENDING_CANCEL}
+    session.hears(quote(9_990, 10_001))
+    assert probe.seen == []
+
+
+def test_what_it_was_shown_when_asked_is_known() -> None:
+    """Woken by something else while the market is near, it is not woken by that as well."""
+    session, probe = near(3)
+    session.hears(gapped(), quote(9_992, 10_001))
+    assert len(probe.seen) == 1
+    session.hears(quote(9_991, 10_001))
+    assert len(probe.seen) == 1
+
+
+def test_what_was_best_counts_for_what_is_decided_next() -> None:
+    """It is digested, where it is watched: what comes near from there is yet to be seen."""
+    (one, _), (other, _) = near(3), near(3)
+    one.hears(quote(9_998, 10_001), quote(9_999, 10_001))
+    other.hears(quote(9_999, 10_001), quote(9_998, 10_001))
+    assert one.engine._posts.dump() != other.engine._posts.dump()
+
+
+@pytest.mark.parametrize("ticks", [-1, 10**9 + 1])
+def test_a_distance_that_nobody_can_mean_is_refused(ticks: int) -> None:
+    """Before a session starts."""
+    with pytest.raises(ConfigError, match=f"own_near_ticks = {ticks} must be"):
+        Wakes(own_near_ticks=ticks)
 
 
 # -- timers ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import mm.engine.posts
 import mm.sim.setup
@@ -78,13 +79,33 @@ wakes = st.builds(
     own_orders=st.booleans(),
     when_changed=st.booleans(),
     every_event=st.booleans(),
+    own_near_ticks=st.sampled_from([None, 0, 1, 2]),
 )
+near_wakes = st.builds(
+    Wakes,
+    timer=st.sampled_from([Nanos(0), Nanos(20 * MILLIS)]),
+    own_orders=st.booleans(),
+    own_near_ticks=st.integers(0, 3),
+)
+"""Where nothing else wakes it often, the market has the time to come near what rests."""
 
 
 @twice
 @given(worlds(), wakes)
 def test_it_sees_what_it_sees_live(world: World, wakes_: Wakes) -> None:
     """Whatever wakes it: the same looks at the same times, and the same orders for them."""
+    assert_same_looks(world, wakes_)
+
+
+@twice
+@given(worlds(), near_wakes)
+def test_it_sees_the_market_come_near_its_quotes(world: World, wakes_: Wakes) -> None:
+    """However far that is."""
+    assert_same_looks(world, wakes_)
+
+
+def assert_same_looks(world: World, wakes_: Wakes) -> None:
+    """The engine and the pass ask alike, and do the same with what they are told."""
     told, seen = witnessed(world, wakes_, compile_it=False)
     told_by_pass, seen_in_pass = witnessed(world, wakes_, compile_it=True)
     assert seen_in_pass == seen
@@ -100,6 +121,18 @@ def test_every_event_is_every_one() -> None:
     assert seen_in_pass == seen
     assert len(seen) > len(world.messages) // 2
     assert len({look[-1].net for look in seen}) > 3
+
+
+def test_a_market_near_its_quotes_wakes_it() -> None:
+    """At the same times in the pass as live, and at times at which nothing else would."""
+    world, seldom = synthetic(24, 600), Wakes(timer=Nanos(100 * MILLIS), own_orders=False)
+    near = replace(seldom, own_near_ticks=0)
+    told, seen = witnessed(world, near, compile_it=False)
+    told_by_pass, seen_in_pass = witnessed(world, near, compile_it=True)
+    assert seen_in_pass == seen
+    assert_same(told, told_by_pass)
+    _, seen_seldom = witnessed(world, seldom, compile_it=False)
+    assert len(seen) > len(seen_seldom) + 20
 
 
 def test_one_that_raises_is_named_with_what_it_was_shown() -> None:

@@ -119,7 +119,8 @@ def strategies(draw: Any, defined: InstrumentDefined) -> Plain:
             "position_max": str(draw(st.integers(6, 30)) * lot),
             "half_spread_ticks": draw(st.sampled_from([1.0, 0.25, 2.5])),
             "skew_ticks": draw(st.sampled_from([0.5, 0.0, 2.0])),
-            "refresh": draw(st.sampled_from(["1ms", "7ms", "250ms"])),
+            "refresh": draw(st.sampled_from(["1ms", "7ms", "250ms", "0s"])),
+            "own_near_ticks": draw(st.sampled_from([None, 0, 1, 3])),
             "amend": draw(st.booleans()),
         }
     return {
