@@ -53,6 +53,7 @@ class Account:
     ) -> None:
         """Open it; `number` gives ids to orders and fills."""
         self.keys = keys
+        self.limited = balances is not None
         self.listeners: list[AccountListener] = []
         self.fills: list[Fill] = []
         self._number = number

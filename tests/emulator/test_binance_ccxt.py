@@ -1,7 +1,7 @@
 """Unmodified ccxt.pro trades against the emulator on production addresses."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,11 +12,10 @@ from mm.emulator.account import Account
 from mm.emulator.binance.spot import SpotFront
 from mm.emulator.exchange import Exchange
 from mm.events.units import Side
-from tests.emulator.venue import KEYS, change, opened, printed, reached, spot
+from tests.emulator.venue import KEYS, PATIENCE, change, opened, printed, reached, spot, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ccxt")
 SYMBOL = "BTC/USDT"
-PATIENCE = 10.0
 
 
 @asynccontextmanager
@@ -46,14 +45,6 @@ async def client(front: SpotFront) -> AsyncIterator[Any]:
 def market() -> tuple[Exchange, Account]:
     """Spot BTC."""
     return opened(spot())
-
-
-async def until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
-    """Ask until the answer holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not holds(answer := await ask()):
-            pass
-    return answer
 
 
 async def test_markets_have_the_filters_of_the_instrument(

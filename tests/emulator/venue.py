@@ -1,6 +1,7 @@
 """An emulated Binance for the tests: a small book, an account, and clients that reach it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from mm.gateways.network import NetworkSettings, open_network
 from tests.build import instrument
 
 BTCUSDT = InstrumentId(1)
+PATIENCE = 10.0
+"""Seconds after which a test gives up."""
 KEYS = Keys("k" * 64, "s" * 64)
 BALANCES = {"BTC": Decimal(10), "USDT": Decimal(1_000_000)}
 
@@ -34,6 +37,12 @@ def spot(**changes: Any) -> InstrumentDefined:
         "fee_from_received": True,
         "notional_min": Decimal(5),
     }
+    return instrument(**{**values, **changes})
+
+
+def perpetual(**changes: Any) -> InstrumentDefined:
+    """Linear BTC: tick 0.1, lot 0.001."""
+    values = {"instrument": BTCUSDT, "venue": "recorded", "notional_min": Decimal(5)}
     return instrument(**{**values, **changes})
 
 
@@ -102,6 +111,14 @@ def opened(definition: InstrumentDefined, venue: str = "binance") -> tuple[Excha
     asks = (mid + step, 100_000, mid + 2 * step, 200_000)
     exchange.tell(book(100, bids, asks))
     return exchange, exchange.open(KEYS, BALANCES)
+
+
+async def until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
+    """Ask until the answer holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds(answer := await ask()):  # noqa: ASYNC110  The client is asked, not told.
+            await asyncio.sleep(0)
+    return answer
 
 
 class Reached(NamedTuple):

@@ -15,17 +15,16 @@ from mm.emulator.binance.calls import (
     check_time,
     key_of,
 )
+from mm.emulator.binance.listen_keys import USER_STREAM
 from mm.emulator.binance.refusals import Refused
 from mm.emulator.binance.sockets import Id
-from mm.emulator.binance.streams import Payload, encode
+from mm.emulator.binance.streams import encode
+from mm.emulator.binance.words import Word
 from mm.emulator.exchange import Exchange
 from mm.emulator.orders import Update
 from mm.emulator.server import Hub
 from mm.emulator.sockets import Socket
 from mm.events.account import FundingPaid
-
-USER_STREAM: Final = "userData"
-Word = Callable[[Account, Update | FundingPaid], list[Payload]]
 
 
 class Request(msgspec.Struct):
@@ -101,7 +100,9 @@ class Session:
             raise Refused(-1020, "This operation is not supported.")
         account = None
         if endpoint.security is not Security.NONE:
-            account = self._signed(params)
+            signed = endpoint.security is Security.SIGNED
+            exchange = self._api.exchange
+            account = self._signed(params) if signed else key_of(exchange, params.get("apiKey"))
         call = Call(exchange=self._api.exchange, params=params, signed_by=account)
         return endpoint.answer(call)
 

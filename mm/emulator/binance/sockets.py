@@ -1,7 +1,7 @@
 """The market sockets: `/ws`, `/ws/<streams>`, `/stream?streams=`, and what is said on them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 from aiohttp import web
@@ -12,6 +12,14 @@ from mm.emulator.sockets import Socket
 
 STREAMS_MAX: Final = 1_024
 Id = int | Annotated[str, msgspec.Meta(max_length=36)] | None
+
+
+class Join(Protocol):
+    """Has a socket listen by a listen key, if there is such a key."""
+
+    def __call__(self, socket: Socket, name: str, *, combined: bool) -> bool:
+        """Whether there is."""
+        ...
 
 
 class Request(msgspec.Struct):
@@ -28,8 +36,9 @@ _request: Final = msgspec.json.Decoder(Request)
 class MarketSockets:
     """The endpoints; `paths` are where they stand besides the plain ones."""
 
-    def __init__(self, streams: Streams, hub: Hub, prefixes: tuple[str, ...] = ("",)) -> None:
-        """Nothing is open yet."""
+    def __init__(self, streams: Streams, hub: Hub, prefixes: tuple[str, ...], join: Join) -> None:
+        """Nothing is open yet; `join` takes names that may be listen keys."""
+        self._join = join
         self._streams = streams
         self._hub = hub
         self._prefixes = prefixes
@@ -57,12 +66,15 @@ class MarketSockets:
     async def _serve(
         self, request: web.Request, names: str, *, combined: bool
     ) -> web.StreamResponse:
+        keys = names.split("/") + request.query.getall("listenKey", [])
         wanted = [name for name in names.split("/") if "@" in name or name.startswith("!")]
 
         def begin(socket: Socket) -> Callable[[str], Awaitable[None]]:
             socket.ended.append(self._streams.leave)
             dialogue = Dialogue(self._streams, Subscriber(socket, combined))
             self._streams.subscribe(dialogue.subscriber, wanted)
+            for key in filter(None, keys):
+                self._join(socket, key, combined=combined)
             return dialogue.hear
 
         return await self._hub.serve(request, begin)

@@ -1,15 +1,18 @@
 """Binance spot: which requests it answers, on which hosts, and what each weighs."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from mm.emulator.binance.calls import Call, Endpoint, Security
+from mm.emulator.binance.listen_keys import ListenKeys
+from mm.emulator.binance.public import PublicData
 from mm.emulator.binance.rest import Rest
 from mm.emulator.binance.socket_api import SocketApi
 from mm.emulator.binance.sockets import MarketSockets
-from mm.emulator.binance.spot_market import SpotData, SpotWording
+from mm.emulator.binance.spot_market import SpotWording, exchange_info
 from mm.emulator.binance.spot_orders import SpotOrders
 from mm.emulator.binance.spot_private import spot_news
 from mm.emulator.binance.streams import Streams
@@ -53,8 +56,9 @@ class SpotFront:
         self.exchange = exchange
         wording = SpotWording()
         self._streams = Streams(exchange, wording)
-        data, orders = SpotData(exchange, wording), SpotOrders(wording)
-        self.endpoints = {**_public(data), **_private(orders)}
+        data, orders = PublicData(exchange, wording), SpotOrders()
+        self.listen_keys = ListenKeys(exchange, spot_news)
+        self.endpoints = {**_public(data), **_private(orders), **_keys(self.listen_keys)}
         self.methods = _methods(data, orders)
 
     def routes(self, hub: Hub) -> list[web.RouteDef]:
@@ -62,16 +66,16 @@ class SpotFront:
         api = SocketApi(self.exchange, hub, self.methods, spot_news)
         return [
             *Rest(self.exchange, self.endpoints).routes(),
-            *MarketSockets(self._streams, hub).routes(),
+            *MarketSockets(self._streams, hub, ("",), self.listen_keys.join).routes(),
             web.get("/ws-api/v3", api.handle),
         ]
 
 
-def _public(data: SpotData) -> dict[tuple[str, str], Endpoint]:
+def _public(data: PublicData) -> dict[tuple[str, str], Endpoint]:
     return {
         ("GET", "/api/v3/ping"): Endpoint(data.ping),
         ("GET", "/api/v3/time"): Endpoint(data.time),
-        ("GET", "/api/v3/exchangeInfo"): Endpoint(data.info, 20),
+        ("GET", "/api/v3/exchangeInfo"): Endpoint(partial(exchange_info, data), 20),
         ("GET", "/api/v3/depth"): Endpoint(data.depth, depth_weight),
         ("GET", "/api/v3/trades"): Endpoint(data.trades, 25),
         ("GET", "/api/v3/historicalTrades"): Endpoint(data.trades, 25),
@@ -97,11 +101,21 @@ def _private(orders: SpotOrders) -> dict[tuple[str, str], Endpoint]:
     }
 
 
-def _methods(data: SpotData, orders: SpotOrders) -> dict[str, Endpoint]:
+def _keys(keys: ListenKeys) -> dict[tuple[str, str], Endpoint]:
+    """The older private stream, which many clients still open."""
+    path = "/api/v3/userDataStream"
+    return {
+        ("POST", path): Endpoint(keys.create, 2, Security.KEY),
+        ("PUT", path): Endpoint(keys.extend, 2, Security.KEY),
+        ("DELETE", path): Endpoint(keys.close, 2, Security.KEY),
+    }
+
+
+def _methods(data: PublicData, orders: SpotOrders) -> dict[str, Endpoint]:
     return {
         "ping": Endpoint(data.ping),
         "time": Endpoint(data.time),
-        "exchangeInfo": Endpoint(data.info, 20),
+        "exchangeInfo": Endpoint(partial(exchange_info, data), 20),
         "depth": Endpoint(data.depth, depth_weight),
         "trades.recent": Endpoint(data.trades, 25),
         "klines": Endpoint(data.klines, 2),

@@ -1,28 +1,19 @@
 """Public spot market data: events of streams, and answers over REST."""
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from mm.emulator.binance.calls import Call
 from mm.emulator.binance.digits import Digits, text
-from mm.emulator.binance.refusals import Refused, unknown_symbol
-from mm.emulator.binance.streams import INTERVALS, Payload
+from mm.emulator.binance.public import PublicData, kline_event, millis, trade_number
+from mm.emulator.binance.streams import Payload
 from mm.emulator.candles import Candle
-from mm.emulator.exchange import Exchange, Listing
+from mm.emulator.exchange import Listing
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import BookDelta, QuoteUpdated, TradePrinted
-from mm.events.units import EXACT, MILLIS, Nanos, Side
+from mm.events.units import MILLIS, Nanos, Side
 
-DEPTH_DEFAULT: Final = 100
-DEPTH_MAX: Final = 5_000
-TRADES_DEFAULT: Final = 500
-ROWS_MAX: Final = 1_000
 ORDER_TYPES: Final = ["LIMIT", "LIMIT_MAKER", "MARKET"]
-
-
-def millis(at: int) -> int:
-    """As Binance stamps."""
-    return at // MILLIS
 
 
 class SpotWording:
@@ -55,12 +46,12 @@ class SpotWording:
         }
 
     def partial(self, listing: Listing, levels: int, at: Nanos) -> Payload:
-        """The best levels, as REST has them; `at` is not told on spot."""
-        del at
-        return self.book(listing, levels)
+        """The best levels, as REST has them."""
+        return self.book(listing, levels, at)
 
-    def book(self, listing: Listing, levels: int) -> Payload:
-        """A snapshot."""
+    def book(self, listing: Listing, levels: int, at: Nanos) -> Payload:
+        """A snapshot; no time stands on it."""
+        del at
         digits = self.digits(listing)
         return {
             "lastUpdateId": listing.book.sequence,
@@ -107,106 +98,11 @@ class SpotWording:
         self, listing: Listing, name: str, candle: Candle, at: Nanos, *, closed: bool
     ) -> Payload:
         """`kline`."""
-        row = self.kline_row(listing, candle, INTERVALS[name])
-        keys = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
-        return {
-            "e": "kline",
-            "E": millis(at),
-            "s": listing.instrument.symbol,
-            "k": dict(zip(keys, row, strict=True))
-            | {
-                "s": listing.instrument.symbol,
-                "i": name,
-                "f": int(candle.first) if candle.first.isdecimal() else -1,
-                "L": int(candle.last) if candle.last.isdecimal() else -1,
-                "x": closed,
-            },
-        }
+        return kline_event(self.digits(listing), listing, name, candle, at, closed=closed)
 
-    def kline_row(self, listing: Listing, candle: Candle, interval: Nanos) -> list[Any]:
-        """A candle over REST."""
-        digits = self.digits(listing)
-        step = EXACT.multiply(listing.instrument.tick_size, listing.instrument.lot_size)
-        return [
-            millis(candle.opened),
-            *map(digits.price, (candle.open, candle.high, candle.low, candle.close)),
-            digits.size(candle.volume),
-            millis(candle.opened + interval) - 1,
-            text(EXACT.multiply(candle.value, step)),
-            candle.trades,
-            digits.size(candle.bought),
-            text(EXACT.multiply(candle.bought_value, step)),
-            "0",
-        ]
-
-    def mark(self, listing: Listing, at: Nanos) -> Payload | None:
-        """Spot has none."""
-        del listing, at
-        return None
-
-
-def trade_number(trade: TradePrinted) -> int:
-    """A trade's id; venues without whole numbers as ids have none here."""
-    return int(trade.trade_id) if trade.trade_id.isdecimal() else 0
-
-
-def listing_of(call: Call) -> Listing:
-    """The listing that is asked for; raises `Refused`."""
-    listing = call.exchange.listings.get(call.text("symbol"))
-    if listing is None:
-        raise unknown_symbol()
-    return listing
-
-
-class SpotData:
-    """Answers about the market."""
-
-    def __init__(self, exchange: Exchange, wording: SpotWording) -> None:
-        """Speak for an exchange."""
-        self._exchange = exchange
-        self._wording = wording
-
-    def ping(self, call: Call) -> Payload:
-        """Nothing."""
-        del call
-        return {}
-
-    def time(self, call: Call) -> Payload:
-        """The venue's clock."""
-        return {"serverTime": millis(call.exchange.now())}
-
-    def info(self, call: Call) -> Payload:
-        """Instruments and limits."""
-        listings = self._exchange.listings
-        names = [call.params["symbol"]] if call.given("symbol") else list(listings)
-        if call.given("symbols"):
-            names = [name.strip('"') for name in call.params["symbols"].strip("[]").split(",")]
-        if not set(names) <= set(listings):
-            raise unknown_symbol()
-        return {
-            "timezone": "UTC",
-            "serverTime": millis(call.exchange.now()),
-            "rateLimits": RATE_LIMITS,
-            "exchangeFilters": [],
-            "symbols": [symbol_info(listings[name].instrument) for name in names],
-        }
-
-    def depth(self, call: Call) -> Payload:
-        """The book."""
-        listing = listing_of(call)
-        limit = min(call.whole("limit", DEPTH_DEFAULT), DEPTH_MAX)
-        if not limit:
-            raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
-        return self._wording.book(listing, limit)
-
-    def trades(self, call: Call) -> list[Payload]:
-        """The latest trades, oldest first."""
-        listing = listing_of(call)
-        limit = min(call.whole("limit", TRADES_DEFAULT), ROWS_MAX)
-        return [self._trade(listing, trade) for trade in list(listing.trades)[-limit:]]
-
-    def _trade(self, listing: Listing, trade: TradePrinted) -> Payload:
-        digits, instrument = self._wording.digits(listing), listing.instrument
+    def trade_row(self, listing: Listing, trade: TradePrinted) -> Payload:
+        """A trade over REST."""
+        digits, instrument = self.digits(listing), listing.instrument
         return {
             "id": trade_number(trade),
             "price": digits.price(trade.price),
@@ -217,41 +113,10 @@ class SpotData:
             "isBestMatch": True,
         }
 
-    def aggregates(self, call: Call) -> list[Payload]:
-        """The latest trades, each one of its own."""
-        listing = listing_of(call)
-        limit = min(call.whole("limit", TRADES_DEFAULT), ROWS_MAX)
-        dropped = ("e", "E", "s")
-        return [
-            {k: v for k, v in self._wording.aggregate(listing, t).items() if k not in dropped}
-            for t in list(listing.trades)[-limit:]
-        ]
-
-    def klines(self, call: Call) -> list[list[Any]]:
-        """Candles, oldest first."""
-        listing = listing_of(call)
-        interval = INTERVALS.get(call.text("interval"))
-        if interval is None:
-            raise Refused(-1120, "Invalid interval.")
-        begin = call.whole("startTime", 0)
-        end = call.whole("endTime", 10**15)
-        found = [
-            candle
-            for candle in listing.candles.of(interval)
-            if begin <= millis(candle.opened) <= end
-        ]
-        limit = min(call.whole("limit", TRADES_DEFAULT), ROWS_MAX)
-        kept = found[:limit] if call.given("startTime") else found[-limit:]
-        return [self._wording.kline_row(listing, candle, interval) for candle in kept]
-
-    def quotes(self, call: Call) -> Any:
-        """The best bid and offer, of one or all."""
-        if not call.given("symbol"):
-            return [self._quote(listing) for listing in self._exchange.listings.values()]
-        return self._quote(listing_of(call))
-
-    def _quote(self, listing: Listing) -> Payload:
-        digits, book = self._wording.digits(listing), listing.book
+    def quote_row(self, listing: Listing, at: Nanos) -> Payload:
+        """The best bid and offer over REST."""
+        del at
+        digits, book = self.digits(listing), listing.book
         return {
             "symbol": listing.instrument.symbol,
             "bidPrice": digits.price(book.bid),
@@ -260,18 +125,10 @@ class SpotData:
             "askQty": digits.size(book.ask_size),
         }
 
-    def prices(self, call: Call) -> Any:
-        """The last price, of one or all."""
-        if not call.given("symbol"):
-            return [self._price(listing) for listing in self._exchange.listings.values()]
-        return self._price(listing_of(call))
-
-    def _price(self, listing: Listing) -> Payload:
-        last = listing.trades[-1].price if listing.trades else 0
-        return {
-            "symbol": listing.instrument.symbol,
-            "price": self._wording.digits(listing).price(last),
-        }
+    def mark(self, listing: Listing, at: Nanos) -> Payload | None:
+        """Spot has none."""
+        del listing, at
+        return None
 
 
 RATE_LIMITS: Final = [
@@ -283,6 +140,17 @@ RATE_LIMITS: Final = [
         ("RAW_REQUESTS", "MINUTE", 5, 61_000),
     )
 ]
+
+
+def exchange_info(data: PublicData, call: Call) -> Payload:
+    """Instruments and limits."""
+    return {
+        "timezone": "UTC",
+        "serverTime": millis(call.exchange.now()),
+        "rateLimits": RATE_LIMITS,
+        "exchangeFilters": [],
+        "symbols": [symbol_info(instrument) for instrument in data.asked(call)],
+    }
 
 
 def symbol_info(instrument: InstrumentDefined) -> Payload:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from mm.emulator.account import Account
 from mm.emulator.binance.calls import Call
 from mm.emulator.binance.digits import text
+from mm.emulator.binance.public import listing_of, millis
 from mm.emulator.binance.refusals import (
     SPOT_REJECTS,
     Refused,
@@ -17,7 +18,6 @@ from mm.emulator.binance.refusals import (
     too_precise,
     unknown_order,
 )
-from mm.emulator.binance.spot_market import SpotWording, listing_of, millis
 from mm.emulator.binance.streams import Payload
 from mm.emulator.exchange import Listing
 from mm.emulator.orders import Fill, Record, Status, Ticket
@@ -126,10 +126,6 @@ def _worth(call: Call, listing: Listing, side: Side) -> Lots:
 
 class SpotOrders:
     """Commands of clients."""
-
-    def __init__(self, wording: SpotWording) -> None:
-        """Write numbers so."""
-        self._wording = wording
 
     def place(self, call: Call) -> Payload:
         """Place an order."""

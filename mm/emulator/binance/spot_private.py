@@ -5,7 +5,7 @@ from typing import Final
 
 from mm.emulator.account import Account
 from mm.emulator.binance.digits import text
-from mm.emulator.binance.spot_market import millis
+from mm.emulator.binance.public import millis
 from mm.emulator.binance.spot_orders import STATUSES, made_id
 from mm.emulator.binance.streams import Payload
 from mm.emulator.orders import Happened, Update
