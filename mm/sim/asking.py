@@ -185,7 +185,7 @@ class Asker:
         asked = self._asked[desk]
         try:
             if fills != self._known:
-                self._hear(at, fills)
+                self._hear(fills)
             if state & UNASKED:
                 wanted = STOPPED if state & STOPPING else LOST
             else:
@@ -242,10 +242,10 @@ class Asker:
             words[_TAKE], words[_TAKE + 1], words[_TAKE + 2] = take.side, take.price, take.size
         asked.last = wanted
 
-    def _hear(self, at: int, count: int) -> None:
-        """Move the positions by the fills that have reached us."""
+    def _hear(self, count: int) -> None:
+        """Move the positions by the fills that we have heard of."""
         fills = self._memory.fills
-        while self._known < count and fills["heard"][self._known] <= at:
+        while self._known < count:
             fill = fills[self._known]
             place = int(fill["desk"])
             view, signed = self._asked[place].view, int(fill["side"]) * int(fill["size"])

@@ -198,6 +198,7 @@ CLOCK: Final = np.dtype(
         ("first_row", "<i8"),  # The number of row 0 of the present block in the whole recording.
         ("orders", "<i8"),
         ("fills", "<i8"),
+        ("heard", "<i8"),  # Of how many fills we have.
         ("points", "<i8"),
         ("point_every", "<i8"),
         ("point_due", "<i8"),
