@@ -22,7 +22,7 @@ from mm.projections.position import Position, moved
 from mm.sim.compiled_run import Memory
 from mm.sim.waking import DEPTH, DOWN, FAILED, OTHER, SAME, STOPPING, USABLE
 from mm.sim.world import DESK, LEVELS_MAX
-from mm.strategy.base import Strategy, Wanted, nothing
+from mm.strategy.base import Strategy, Wanted, nothing, require_wanted
 
 LOST: Final = nothing(NoQuoteReason.FEED_DOWN)
 STOPPED: Final = nothing(NoQuoteReason.STOPPING)
@@ -144,7 +144,7 @@ class Asked:
         self.rule = strategy.rule
         self.decide = strategy.decide
         self.memory: Any = strategy.initial()
-        self.last: Wanted | None = None
+        self.last = Wanted()
         self.words = memory.desks[place : place + 1].view(np.int64).data
         # Rows of what is wanted, as prices and sizes in turn: bids, asks.
         self.sides = [memory.wanted[4 * place + side].data for side in range(2)]
@@ -217,28 +217,34 @@ class Asker:
         asked.view.instrument = instrument
 
     def _want(self, asked: Asked, wanted: Wanted) -> None:
-        if not isinstance(wanted, Wanted):
-            raise TradingStopped(
-                f"strategy {asked.name} wants {type(wanted).__name__}, not Wanted",
-                where=self._moment(),
-                remedy="return what is wanted and the next memory from `decide`",
-            )
+        """Write down what is wanted; what cannot be is told as the engine tells it."""
+        try:
+            self._write(asked, wanted)
+        except (AttributeError, TypeError, ValueError):
+            require_wanted(asked.name, wanted)
+            raise
+
+    @staticmethod
+    def _write(asked: Asked, wanted: Wanted) -> None:
         words, bids, asks, take = asked.words, wanted.bids, wanted.asks, wanted.take
         if len(bids) > LEVELS_MAX or len(asks) > LEVELS_MAX:
             raise TradingStopped(
                 f"strategy {asked.name} wants {max(len(bids), len(asks))} levels on a side",
-                where=self._moment(),
-                remedy=f"the pass rests {LEVELS_MAX} at most",
+                remedy=f"play it with --plain, or want at most {LEVELS_MAX}",
             )
         for row, levels_wanted in zip(asked.sides, (bids, asks), strict=True):
             place = 0
             for level in levels_wanted:
-                row[place], row[place + 1] = level.price, level.size
+                price, size = level.price, level.size
+                if type(price) is not int or type(size) is not int:
+                    raise TypeError("no plain integers")
+                row[place], row[place + 1] = price, size
                 place += 2
         words[_BIDS], words[_ASKS] = len(bids), len(asks)
         if take is None:
             words[_TAKE] = 0
         else:
+            require_wanted(asked.name, wanted)
             words[_TAKE], words[_TAKE + 1], words[_TAKE + 2] = take.side, take.price, take.size
         asked.last = wanted
 
@@ -254,7 +260,10 @@ class Asker:
             self._known += 1
 
     def _stopped(self, asked: Asked, error: BaseException) -> BaseException:
-        if isinstance(error, TradingStopped) or not isinstance(error, Exception):
+        if isinstance(error, TradingStopped):
+            error.where = error.where or self._moment()
+            return error
+        if not isinstance(error, Exception):
             return error
         stopped = TradingStopped(
             f"strategy {asked.name} raised {described(error)} in {located(error)}",
