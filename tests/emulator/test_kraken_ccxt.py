@@ -1,9 +1,10 @@
 """Unmodified ccxt.pro trades against the emulated Kraken on production addresses."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import ccxt.pro
@@ -57,6 +58,15 @@ async def client(front: KrakenFront) -> AsyncIterator[Any]:
             await venue.close()
 
 
+async def holds(said: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(PATIENCE):
+        for _ in count():
+            if said():
+                return
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 def market() -> tuple[Exchange, Account]:
     """Spot BTC, at Kraken."""
@@ -76,10 +86,11 @@ async def test_book_of_ccxt_is_the_exchanges_own(market: tuple[Exchange, Account
     """After every update: levels that come and go at a depth of ten."""
     exchange, _ = market
     book = exchange.listings["BTCUSDT"].book
-    deep = [
-        tuple(v for n in range(20) for v in (600 * 10**4 + s * (10_030 + n), 7)) for s in (-1, 1)
-    ]
-    exchange.tell(change(101, *deep))  # ccxt cuts at as many levels as a snapshot has.
+    bids, asks = (
+        tuple(v for n in range(20) for v in (6_000_000 + sign * (10_030 + n), 7))
+        for sign in (-1, 1)
+    )
+    exchange.tell(change(101, bids, asks))  # ccxt cuts at as many levels as a snapshot has.
     async with client(KrakenFront(exchange)) as venue:
         async with asyncio.timeout(PATIENCE):
             await venue.watch_order_book(SYMBOL, 10)
@@ -101,8 +112,7 @@ async def test_order_rests_fills_in_part_and_is_canceled(market: tuple[Exchange,
     async with client(KrakenFront(exchange)) as venue, asyncio.timeout(PATIENCE):
         watching = asyncio.create_task(venue.watch_orders(SYMBOL))
         fills = asyncio.create_task(venue.watch_my_trades(SYMBOL))
-        while not market[1].listeners:
-            await asyncio.sleep(0.01)
+        await holds(lambda: bool(market[1].listeners))
         placed = await venue.create_order(
             SYMBOL, "limit", "buy", 0.5, 59_950, {"postOnly": True, "clientOrderId": "mine-1"}
         )
@@ -180,8 +190,7 @@ async def test_switch_cancels_all_when_it_is_not_touched(market: tuple[Exchange,
         await asyncio.sleep(1.2)
         assert len(account.open()) == 1
         await venue.cancel_all_orders_after(1_000)
-        while account.open():
-            await asyncio.sleep(0.05)
+        await holds(lambda: not account.open())
 
 
 async def test_batch_places_each_on_its_own(market: tuple[Exchange, Account]) -> None:
