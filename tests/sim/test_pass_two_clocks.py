@@ -249,3 +249,19 @@ def test_blocks_do_not_show(rows: Rows, settings: PaperSettings, maker: Maker, b
     assert cut[:2] == whole[:2]
     for name in ("orders", "fills"):
         assert getattr(cut[2], name).tobytes() == getattr(whole[2], name).tobytes()
+
+
+def test_a_level_that_crosses_us_counts_wherever_it_stands_in_its_event() -> None:
+    """The bids of 999 go and asks come there, in the midst of an event or at its end."""
+    near = Latency(Nanos(MILLIS), Nanos(MILLIS))
+    settings = PaperSettings(entry=near, response=near, matching="whole", market="venue")
+    maker = Maker(half=1.0, skew=0.0, size=5, position_max=5, step=FIRST, first=FIRST)
+    crossing, far = (Kind.ASK, 999, 7), (Kind.BID, 950, 7)
+    for levels in ((crossing, far), (far, crossing)):
+        market = Market()
+        market.wait(200, 0)
+        market.tell(Kind.BID, 999, 0, ends=False)
+        market.tell(*levels[0], ends=False)
+        market.tell(*levels[1])
+        _, fills, _ = compiled(market.ended(), settings, maker)
+        assert fills == [(1, market.rows[-2][1], 1, 999, 5)]
