@@ -51,7 +51,9 @@ from mm.sim.world import (
     WIRE,
 )
 
-RESULTS_START: Final = 1 << 14
+RESULTS_START: Final = 1 << 18
+"""Rows of results that there is room for at first: what is not written to takes no memory, and to
+grow from few means to copy many."""
 ARGUMENTS: Final = 8
 """Integers that an `Answer` is given."""
 NEAR: Final = 1 << 10
