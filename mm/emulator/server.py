@@ -5,16 +5,19 @@ the authority that was made at this start. The host `emulator.local` speaks for 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiohttp import web
 
 from mm.emulator.certificates import certify
+from mm.emulator.control import Control
 from mm.emulator.exchange import Exchange
+from mm.emulator.faults import Faults
+from mm.emulator.market import Market
 from mm.emulator.sockets import Socket
 from mm.errors import ConfigError
 from mm.sim.compiled_trading import warm
@@ -49,6 +52,10 @@ class Front(Protocol):
         """What it answers, the same on each of its hosts."""
         ...
 
+    def usage(self) -> Mapping[str, Any]:
+        """How much of what it allows was used, in its own words."""
+        ...
+
 
 class Hub:
     """The sockets that are open, of all fronts; changes in place."""
@@ -56,17 +63,13 @@ class Hub:
     def __init__(self) -> None:
         """Start without any."""
         self.sockets: list[Socket] = []
-
-    def frames(self, socket: Socket, stream: str, frame: bytes) -> list[bytes]:
-        """What becomes of a frame on its way out; see `Gate`."""
-        del socket, stream
-        return [frame]
+        self.faults = Faults()
 
     async def serve(
         self, request: web.Request, begin: Callable[[Socket], Callable[[str], Awaitable[None]]]
     ) -> web.StreamResponse:
         """Hold a socket open; `begin` is given it and returns who hears what the client says."""
-        socket = Socket(request, self)
+        socket = Socket(request, self.faults)
         heard = begin(socket)
         self.sockets.append(socket)
         try:
@@ -93,23 +96,53 @@ class Running(NamedTuple):
 
 @asynccontextmanager
 async def running(
-    *fronts: Front, port: int = 0, directory: Path | None = None
+    *fronts: Front,
+    markets: Sequence[Market] = (),
+    port: int = 0,
+    directory: Path | None = None,
 ) -> AsyncIterator[Running]:
-    """Listen while the block runs; port 0 takes a free one.
+    """Listen, and play `markets`, while the block runs; port 0 takes a free one.
 
-    `directory` is where `ca.pem` is put, else one that lasts as long as the block. Raises
-    `ConfigError` where the port is taken.
+    Every book stands when the block begins. `directory` is where `ca.pem` is put, else one that
+    lasts as long as the block. Raises `ConfigError` where the port is taken, and what a market
+    could not be played for.
     """
-    if directory is None:
-        with TemporaryDirectory(prefix="mm-emulator-") as name:
-            async with running(*fronts, port=port, directory=Path(name)) as emulator:
-                yield emulator
-        return
     await asyncio.to_thread(warm)  # Before anybody waits for an answer.
+    with TemporaryDirectory(prefix="mm-emulator-") as name:
+        async with (
+            _listening(fronts, markets, port, directory or Path(name)) as emulator,
+            _playing(markets),
+        ):
+            yield emulator
+
+
+@asynccontextmanager
+async def _playing(markets: Sequence[Market]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(market.play()) for market in markets]
+    try:
+        for market, task in zip(markets, tasks, strict=True):
+            begun = asyncio.create_task(market.begun())
+            await asyncio.wait((begun, task), return_when=asyncio.FIRST_COMPLETED)
+            begun.cancel()
+        if not any(task.done() and task.exception() for task in tasks):
+            yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
+            raise end
+
+
+@asynccontextmanager
+async def _listening(
+    fronts: Sequence[Front], markets: Sequence[Market], port: int, directory: Path
+) -> AsyncIterator[Running]:
     hub = Hub()
     hosts = tuple(dict.fromkeys(host for front in fronts for host in front.hosts))
     runner = web.AppRunner(
-        _application(fronts, hub),
+        _application(fronts, hub, Control(fronts, hub, markets)),
         access_log=None,
         shutdown_timeout=CLOSING_SECONDS,
         handler_cancellation=True,
@@ -134,8 +167,11 @@ async def running(
         await runner.cleanup()
 
 
-def _application(fronts: Sequence[Front], hub: Hub) -> web.Application:
-    app = web.Application(client_max_size=BODY_MAX)
+def _application(fronts: Sequence[Front], hub: Hub, control: Control) -> web.Application:
+    app = web.Application(client_max_size=BODY_MAX, middlewares=[hub.faults.middleware])
+    own = web.Application(client_max_size=BODY_MAX)
+    own.add_routes(control.routes())
+    app.add_domain(CONTROL_HOST, own)
     for front in fronts:
         for host in front.hosts:
             part = web.Application(client_max_size=BODY_MAX)

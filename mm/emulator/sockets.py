@@ -44,14 +44,17 @@ class Socket:
 
     def send(self, stream: str, frame: bytes) -> None:
         """Queue a frame of a stream (of no stream: an answer); a silent socket swallows it."""
+        if self.silent:
+            return
         for each in self._gate.frames(self, stream, frame):
-            if self.silent:
-                return
-            try:
-                self._queue.put_nowait(each)
-            except asyncio.QueueFull:
-                self.close(WSCloseCode.POLICY_VIOLATION, b"too slow")
-                return
+            self.push(each)
+
+    def push(self, frame: bytes) -> None:
+        """Queue a frame as it is."""
+        try:
+            self._queue.put_nowait(frame)
+        except asyncio.QueueFull:
+            self.close(WSCloseCode.POLICY_VIOLATION, b"too slow")
 
     def close(self, code: int = WSCloseCode.GOING_AWAY, reason: bytes = b"") -> None:
         """Close once what is queued was sent; at once where the queue is full."""

@@ -33,7 +33,7 @@ from mm.events.units import (
 from mm.events.vocabulary import Decision, Fact
 from mm.projections.base import digest
 from mm.projections.state import State, combined, joined
-from mm.strategy.base import MarketView, Wanted, nothing
+from mm.strategy.base import MarketView, Wanted, nothing, require_wanted
 
 DECISIONS_MAX: Final = 56
 """A turn's room for decisions; what does not fit is decided in the next turn."""
@@ -221,7 +221,7 @@ class Engine:
         book = self.state.books.of(post.instrument)
         view = MarketView(self.at, instrument, book, account.position)
         wanted, desk.memory = desk.strategy.decide(view, desk.memory)
-        return wanted
+        return require_wanted(desk.name, wanted)
 
     def _take(self, step: Step, post: Post, desk: Desk, cause: Seq) -> None:
         if isinstance(step, Cancel):

@@ -19,10 +19,10 @@ from mm.events.units import Lots, Nanos
 from mm.projections.compiled import word_of
 from mm.projections.ladder import levels
 from mm.projections.position import Position, moved
-from mm.sim.compiled_run import Answer, Memory
+from mm.sim.compiled_run import Memory
 from mm.sim.waking import DEPTH, DOWN, FAILED, OTHER, SAME, STOPPING, USABLE
 from mm.sim.world import DESK, LEVELS_MAX
-from mm.strategy.base import Strategy, Wanted, nothing
+from mm.strategy.base import Strategy, Wanted, nothing, require_wanted
 
 LOST: Final = nothing(NoQuoteReason.FEED_DOWN)
 STOPPED: Final = nothing(NoQuoteReason.STOPPING)
@@ -44,6 +44,7 @@ class BookSeen:
         "bid",
         "bid_size",
         "has_depth",
+        "state",
         "updated",
         "usable",
     )
@@ -54,6 +55,7 @@ class BookSeen:
         self._place = place
         self.bid = self.bid_size = self.ask = self.ask_size = 0
         self.updated = Nanos(0)
+        self.state = -1
         self.usable = self.has_depth = False
 
     @property
@@ -128,7 +130,6 @@ class Asked:
 
     def __init__(
         self,
-        asker: "Asker",
         memory: Memory,
         place: int,
         instrument: InstrumentDefined,
@@ -140,50 +141,13 @@ class Asked:
         self.book = BookSeen(memory, int(desk["instrument"]))
         self.view: Any = ViewSeen(instrument, self.book, Lots(int(desk["net"])))
         self.name = name
-        self.known = 0
-        self.state = -1
-        self._asker = asker
         self.rule = strategy.rule
         self.decide = strategy.decide
         self.memory: Any = strategy.initial()
-        self.last: Wanted | None = None
+        self.last = Wanted()
         self.words = memory.desks[place : place + 1].view(np.int64).data
         # Rows of what is wanted, as prices and sizes in turn: bids, asks.
         self.sides = [memory.wanted[4 * place + side].data for side in range(2)]
-
-    def answer(  # noqa: PLR0913, PLR0917 - integers, for nothing is made for a call.
-        self,
-        at: Nanos,
-        bid: int,
-        bid_size: int,
-        ask: int,
-        ask_size: int,
-        updated: Nanos,
-        fills: int,
-        state: int,
-    ) -> int:
-        """Ask the strategy; the asker's `failure` is `TradingStopped` once it has raised."""
-        try:
-            if fills != self.known:
-                self.known = self._asker.hear(at, fills)
-            book, view, decide = self.book, self.view, self.decide
-            if state != self.state:
-                self.state = state
-                book.usable, book.has_depth = state & USABLE > 0, state & DEPTH > 0
-            if state & UNASKED:
-                wanted = STOPPED if state & STOPPING else LOST
-            else:
-                book.bid, book.bid_size, book.ask, book.ask_size = bid, bid_size, ask, ask_size
-                book.updated = updated
-                view.at = at
-                wanted, self.memory = decide(view, self.memory)
-            if wanted is self.last or wanted == self.last:
-                return SAME
-            self._asker.want(self, wanted)
-        except BaseException as error:  # noqa: BLE001 - nothing may raise in the pass.
-            self._asker.fail(self, error)
-            return FAILED
-        return OTHER
 
 
 class Asker:
@@ -200,14 +164,49 @@ class Asker:
         self._memory = memory
         places = memory.desks["instrument"].tolist()
         self._asked = [
-            Asked(self, memory, desk, instruments[place], name, strategy)
+            Asked(memory, desk, instruments[place], name, strategy)
             for desk, (place, (name, strategy)) in enumerate(zip(places, desks, strict=True))
         ]
         self._known = 0
 
-    def answer_of(self, desk: int) -> Answer:
-        """What the pass calls for a desk."""
-        return self._asked[desk].answer
+    def answer(  # noqa: PLR0913, PLR0917 - integers, for nothing is made for a call.
+        self,
+        desk: int,
+        at: Nanos,
+        bid: int,
+        bid_size: int,
+        ask: int,
+        ask_size: int,
+        updated: Nanos,
+        fills: int,
+        state: int,
+    ) -> int:
+        """Ask a desk's strategy; `failure` is `TradingStopped` once one has raised."""
+        asked = self._asked[desk]
+        try:
+            if fills != self._known:
+                self._hear(fills)
+            if state & UNASKED:
+                wanted = STOPPED if state & STOPPING else LOST
+            else:
+                book, view = asked.book, asked.view
+                book.bid, book.bid_size, book.ask, book.ask_size = bid, bid_size, ask, ask_size
+                book.updated = updated
+                view.at = at
+                if state != book.state:
+                    book.state, book.usable, book.has_depth = (
+                        state,
+                        state & USABLE > 0,
+                        state & DEPTH > 0,
+                    )
+                wanted, asked.memory = asked.decide(view, asked.memory)
+            if wanted is asked.last or wanted == asked.last:
+                return SAME
+            self._want(asked, wanted)
+        except BaseException as error:  # noqa: BLE001 - nothing may raise in the pass.
+            self.failure = self._stopped(asked, error)
+            return FAILED
+        return OTHER
 
     def adopt(self, place: int, instrument: InstrumentDefined, strategy: Strategy) -> None:
         """A desk goes on in an instrument defined anew, with its memory if its rule is the same."""
@@ -217,51 +216,54 @@ class Asker:
         asked.decide = strategy.decide
         asked.view.instrument = instrument
 
-    def want(self, asked: Asked, wanted: Wanted) -> None:
-        """Write down what a desk wants; `TradingStopped` for what is nothing to be wanted."""
-        if not isinstance(wanted, Wanted):
-            raise TradingStopped(
-                f"strategy {asked.name} wants {type(wanted).__name__}, not Wanted",
-                where=self._moment(),
-                remedy="return what is wanted and the next memory from `decide`",
-            )
+    def _want(self, asked: Asked, wanted: Wanted) -> None:
+        """Write down what is wanted; what cannot be is told as the engine tells it."""
+        try:
+            self._write(asked, wanted)
+        except (AttributeError, TypeError, ValueError):
+            require_wanted(asked.name, wanted)
+            raise
+
+    @staticmethod
+    def _write(asked: Asked, wanted: Wanted) -> None:
         words, bids, asks, take = asked.words, wanted.bids, wanted.asks, wanted.take
         if len(bids) > LEVELS_MAX or len(asks) > LEVELS_MAX:
             raise TradingStopped(
                 f"strategy {asked.name} wants {max(len(bids), len(asks))} levels on a side",
-                where=self._moment(),
-                remedy=f"the pass rests {LEVELS_MAX} at most",
+                remedy=f"play it with --plain, or want at most {LEVELS_MAX}",
             )
         for row, levels_wanted in zip(asked.sides, (bids, asks), strict=True):
             place = 0
             for level in levels_wanted:
-                row[place], row[place + 1] = level.price, level.size
+                price, size = level.price, level.size
+                if type(price) is not int or type(size) is not int:
+                    raise TypeError("no plain integers")
+                row[place], row[place + 1] = price, size
                 place += 2
         words[_BIDS], words[_ASKS] = len(bids), len(asks)
         if take is None:
             words[_TAKE] = 0
         else:
+            require_wanted(asked.name, wanted)
             words[_TAKE], words[_TAKE + 1], words[_TAKE + 2] = take.side, take.price, take.size
         asked.last = wanted
 
-    def hear(self, at: int, count: int) -> int:
-        """Move the positions by the fills that have reached us; returns how many these are."""
+    def _hear(self, count: int) -> None:
+        """Move the positions by the fills that we have heard of."""
         fills = self._memory.fills
-        while self._known < count and fills["heard"][self._known] <= at:
+        while self._known < count:
             fill = fills[self._known]
             place = int(fill["desk"])
             view, signed = self._asked[place].view, int(fill["side"]) * int(fill["size"])
             kind = view.instrument.kind
             view.position = moved(view.position, signed, int(fill["price"]), kind)
             self._known += 1
-        return self._known
-
-    def fail(self, asked: Asked, error: BaseException) -> None:
-        """Nothing can be played any more."""
-        self.failure = self._stopped(asked, error)
 
     def _stopped(self, asked: Asked, error: BaseException) -> BaseException:
-        if isinstance(error, TradingStopped) or not isinstance(error, Exception):
+        if isinstance(error, TradingStopped):
+            error.where = error.where or self._moment()
+            return error
+        if not isinstance(error, Exception):
             return error
         stopped = TradingStopped(
             f"strategy {asked.name} raised {described(error)} in {located(error)}",

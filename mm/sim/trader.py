@@ -129,6 +129,7 @@ def answered(m: int, kind: int, slot: int, order_id: int, price: int, size: int)
             order.status = RESTING
     elif kind == FILL:
         order.heard += size
+        clock.heard += 1
         told.filled = order.heard
         desks(m)[order.desk].net += order.sign * size
         instruments(m)[order.instrument].net += order.sign * size

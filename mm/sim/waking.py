@@ -192,7 +192,7 @@ def ask_python(m: int, d: int, at: int) -> None:
         market.ask,
         market.ask_size,
         market.updated,
-        clock.fills,
+        clock.heard,
         state,
     )
     asked(m, d)

@@ -198,6 +198,7 @@ CLOCK: Final = np.dtype(
         ("first_row", "<i8"),  # The number of row 0 of the present block in the whole recording.
         ("orders", "<i8"),
         ("fills", "<i8"),
+        ("heard", "<i8"),  # Of how many fills we have.
         ("points", "<i8"),
         ("point_every", "<i8"),
         ("point_due", "<i8"),
@@ -250,9 +251,7 @@ BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS, REVISIONS = _COUNTS
 """Where the table of addresses tells how many there are of each."""
 SELF, INTEGERS, REVISED, ANSWERING = 24, 25, 26, 27
 """Where it tells its own address, where the integers of rules are, revisions, and the Python
-functions that answer for strategies."""
-GIVEN, HANDED = 30, 31
-"""Where it tells what these functions were given last, as numbers and as Python objects."""
+function that answers for strategies."""
 LATENCIES, DELAYS = 28, 29
 """Where it tells how long messages take."""
 TABLE: Final = 64
@@ -330,5 +329,5 @@ block = laying(23, ROW, sliced=True)
 """The same, to be written."""
 revisions = laying(REVISED, REVISION)
 """Later definitions of instruments, as rows name them."""
-answered = calling(ANSWERING, GIVEN, HANDED)
-"""What Python says for a desk: see `asking.Asked.answer`."""
+answered = calling(ANSWERING)
+"""What Python says for a desk: see `asking.Asker.answer`."""

@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from mm.errors import ConfigError
+from mm.errors import ConfigError, TradingStopped
 from mm.events.instrument import InstrumentDefined
 from mm.events.session import NoQuoteReason
-from mm.events.units import Lots, Nanos, Side, Ticks
+from mm.events.units import INT64_MAX, Lots, Nanos, Side, Ticks
 from mm.projections.book import Book
 from mm.projections.position import Position
 
@@ -109,6 +109,41 @@ def unquotable(view: MarketView) -> NoQuoteReason | None:
     if not book.two_sided:
         return NoQuoteReason.ONE_SIDED_BOOK
     return NoQuoteReason.CROSSED_BOOK if book.crossed else None
+
+
+def require_wanted(name: str, wanted: Any) -> Wanted:
+    """What the strategy of a name wants; raises `TradingStopped` where no order can be made of it.
+
+    Prices and sizes are plain integers of 64 bits, as the log and the pass hold them: what else
+    looks like one, a float or a number of numpy's, would be found out only there.
+    """
+    if not isinstance(wanted, Wanted):
+        raise _impossible(name, type(wanted).__name__, "not Wanted")
+    for levels in (wanted.bids, wanted.asks):
+        if not isinstance(levels, tuple | list):
+            raise _impossible(name, f"levels {levels!r}", "not a tuple of Level")
+        for level in levels:
+            if not isinstance(level, Level):
+                raise _impossible(name, f"the level {level!r}", "not a Level")
+            _require_whole(name, level)
+    if wanted.take is not None:
+        if not isinstance(wanted.take, Take) or not isinstance(wanted.take.side, Side):
+            raise _impossible(name, f"to take {wanted.take!r}", "not a Take of a Side")
+        _require_whole(name, wanted.take)
+    return wanted
+
+
+def _require_whole(name: str, what: Level | Take) -> None:
+    for word, number in (("price", what.price), ("size", what.size)):
+        if type(number) is not int or not -INT64_MAX <= number <= INT64_MAX:
+            raise _impossible(name, f"a {word} of {number!r}", "not an int of 64 bits")
+
+
+def _impossible(name: str, what: str, instead: str) -> TradingStopped:
+    return TradingStopped(
+        f"strategy {name} wants {what}, {instead}",
+        remedy="return from `decide` what mm/strategy/base.py says",
+    )
 
 
 class Strategy(Protocol):

@@ -1,8 +1,9 @@
 """A strategy that is a Python object sees in the pass what it sees in the engine, look by look."""
 
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +11,14 @@ from msgspec.structs import replace
 
 import mm.engine.posts
 import mm.sim.setup
+from mm.engine.fault import described
 from mm.engine.settings import strategy_of
 from mm.errors import TradingStopped
-from mm.events.units import MILLIS, Lots, Nanos, Ticks
-from mm.sim.compiled_run import Answer, CompiledRun
-from mm.strategy.base import Level, MarketView, Wakes, Wanted
+from mm.events.session import EngineFaulted
+from mm.events.units import MILLIS, Lots, Nanos, Side, Ticks
+from mm.sim.compiled_run import CompiledRun
+from mm.strategy.base import Level, MarketView, Take, Wakes, Wanted, require_wanted
+from tests.engine.session import REARM, Probe, Session, employ
 from tests.sim.passing import (
     Told,
     World,
@@ -158,6 +162,62 @@ def test_one_that_raises_is_named_with_what_it_was_shown() -> None:
     assert isinstance(stopped.value.__cause__, ZeroDivisionError)
 
 
+IMPOSSIBLE: Final[list[Any]] = [
+    None,
+    Wanted(bids=None),  # type: ignore[arg-type]
+    Wanted(bids=(Level(Ticks(100), 1.5),)),  # type: ignore[arg-type]
+    Wanted(asks=(Level(None, Lots(1)),)),  # type: ignore[arg-type]
+    Wanted(asks=(Level(np.int64(100), Lots(1)),)),  # type: ignore[arg-type]
+    Wanted(asks=(Level(Ticks(100), Lots(True)),)),
+    Wanted(bids=(Level(Ticks(1 << 63), Lots(1)),)),
+    Wanted(bids=((100, 1),)),  # type: ignore[arg-type]
+    Wanted(take=Take(Side.BUY, Ticks(100), 0.5)),  # type: ignore[arg-type]
+    Wanted(take=Take(2, Ticks(100), Lots(1))),  # type: ignore[arg-type]
+    Wanted(take=Level(Ticks(100), Lots(1))),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("wanted", IMPOSSIBLE, ids=str)
+def test_no_order_is_made_of_what_is_no_whole_number(wanted: Any) -> None:
+    """The engine and the pass stop with the same words: they name the strategy and what it said."""
+
+    class Odd(Witness):
+        def decide(self, _view: MarketView, memory: Any) -> tuple[Wanted, Any]:
+            return wanted, memory
+
+    def odd(*given_: Any) -> Witness:
+        return Odd(strategy_of(*given_), Wakes(), [])
+
+    with pytest.raises(TradingStopped, match="strategy maker wants ") as meant:
+        require_wanted("maker", wanted)
+    session = Session().quotes()
+    employ(session.engine, "maker", Probe(Wakes(), wanted, []))
+    session.hears(REARM)
+    assert [fault.error for fault in session.decided(EngineFaulted)] == [described(meant.value)]
+    with patch.object(mm.sim.setup, "strategy_of", odd), pytest.raises(TradingStopped) as stopped:
+        compiled(synthetic(24, 10), python=True)
+    assert stopped.value.what == meant.value.what.replace("maker", "a")
+    assert stopped.value.where.startswith("row 0 at ")
+
+
+def test_too_many_levels_are_played_plainly() -> None:
+    """The pass has room for so many, and says what has more."""
+
+    class Deep(Witness):
+        def decide(self, view: MarketView, memory: Any) -> tuple[Wanted, Any]:
+            levels = (Level(Ticks(view.book.bid - far), Lots(1)) for far in range(33))
+            return Wanted(bids=tuple(levels)), memory
+
+    def deep(*given_: Any) -> Witness:
+        return Deep(strategy_of(*given_), Wakes(), [])
+
+    with (
+        patch.object(mm.sim.setup, "strategy_of", deep),
+        pytest.raises(TradingStopped, match=r"wants 33 levels on a side.*--plain"),
+    ):
+        compiled(synthetic(24, 10), python=True)
+
+
 def test_an_interrupt_ends_the_run() -> None:
     """It comes out of the pass as it is."""
     world = synthetic(24, 600)
@@ -207,11 +267,8 @@ def test_a_signal_as_python_is_called_ends_the_run() -> None:
     class Signalled:
         failure: BaseException | None = None
 
-        def answer_of(self, _desk: int) -> Answer:
-            return interrupted
-
-    def interrupted(*_: int) -> int:
-        raise KeyboardInterrupt
+        def answer(self, *_: int) -> int:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         CompiledRun(memory, Signalled()).feed(rows_of(world))

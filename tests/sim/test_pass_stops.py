@@ -7,12 +7,14 @@ import pytest
 
 from mm.events.units import SECONDS, Nanos
 from mm.log.rows import ROW, Flag, Kind, Rows
-from mm.sim.compiled_run import Answer, CompiledRun, Memory
+from mm.sim.compiled_run import CompiledRun, Memory
 from mm.sim.setup import begin
 from mm.sim.waking import OTHER, SAME
 
 ENDS: Final = Flag.EVENT | Flag.TURN
 S: Final = SECONDS
+FILLS: Final = 2
+"""The place of the number of fills after the best ask in what a desk is told."""
 
 
 class Bidder:
@@ -24,14 +26,12 @@ class Bidder:
         """Stand before the first look."""
         self._memory = memory
         self.looks: list[int] = []
+        self.fills: list[int] = []
 
-    def answer_of(self, _desk: int) -> Answer:
-        """There is one."""
-        return self._answer
-
-    def _answer(self, at: Nanos, _bid: int, _size: int, ask: int, *_: int) -> int:
+    def answer(self, _desk: int, at: Nanos, _bid: int, _size: int, ask: int, *more: int) -> int:
         """Want one lot at a price, once there is a book."""
         self.looks.append(at)
+        self.fills.append(more[FILLS])
         if not ask or len(self.looks) > 3:
             return SAME
         self._memory.wanted[0, :2] = 59_980, 1
@@ -63,8 +63,8 @@ def test_samples_in_a_long_gap_know_only_what_was_before() -> None:
     assert set(gap["mid2"].tolist()) == {2_002}
 
 
-def played(rows: Rows, cuts: list[int]) -> tuple[list[int], list[int]]:
-    """When a desk was asked and its order acked, fed in pieces."""
+def gathered(rows: Rows, cuts: list[int]) -> tuple[Bidder, Memory]:
+    """A desk that hears in a turn what came since its first message, fed in pieces."""
     memory = Memory(1, 1, two_clocks=False)
     rules: dict[str, Any] = {
         "size_step": 1,
@@ -88,6 +88,12 @@ def played(rows: Rows, cuts: list[int]) -> tuple[list[int], list[int]]:
     for start, stop in zip([0, *cuts], [*cuts, len(rows)], strict=True):
         run.feed(rows[start:stop])
     run.end(S)
+    return bidder, memory
+
+
+def played(rows: Rows, cuts: list[int]) -> tuple[list[int], list[int]]:
+    """When a desk was asked and its order acked, fed in pieces."""
+    bidder, memory = gathered(rows, cuts)
     return bidder.looks, memory.orders["acked"][:1].tolist()
 
 
@@ -101,3 +107,15 @@ def test_a_full_turn_at_the_end_of_a_block(cut: int) -> None:
     whole = played(rows, [])
     assert whole[1] == [3 * S]
     assert played(rows, [cut]) == whole
+
+
+def test_a_fill_for_which_a_turn_had_no_room_is_not_known_in_it() -> None:
+    """Whoever is asked at the end of that turn has not heard of it, though it had come."""
+    half = S + S // 2
+    sold = [row(half, Kind.SOLD, 59_970, ENDS)]
+    full = [row(2 * S, Kind.BID, 59_991, ENDS | Flag.FULL, half + 1)]
+    rows = np.array(book(S, 59_990) + sold + full + [row(3 * S, Kind.BID, 59_989, ENDS)], ROW)
+    bidder, memory = gathered(rows, [])
+    assert memory.fills["heard"][0] == half + 1_000, "it comes while the full turn is under way"
+    known = dict(zip(bidder.looks, bidder.fills, strict=True))
+    assert (known[2 * S], known[3 * S]) == (0, 1)

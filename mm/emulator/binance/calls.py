@@ -102,6 +102,10 @@ class Endpoint(NamedTuple):
     security: Security = Security.NONE
     orders: int = 0
 
+    def weigh(self, call: Call) -> int:
+        """What one request weighs."""
+        return self.weight if isinstance(self.weight, int) else self.weight(call)
+
 
 def parameters(query: str, body: str) -> dict[str, str]:
     """What was sent in either; the query wins."""

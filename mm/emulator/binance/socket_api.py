@@ -15,7 +15,9 @@ from mm.emulator.binance.calls import (
     check_time,
     key_of,
 )
+from mm.emulator.binance.limits import Limits
 from mm.emulator.binance.listen_keys import USER_STREAM
+from mm.emulator.binance.public import millis
 from mm.emulator.binance.refusals import Refused
 from mm.emulator.binance.sockets import Id
 from mm.emulator.binance.streams import encode
@@ -25,6 +27,8 @@ from mm.emulator.orders import Update
 from mm.emulator.server import Hub
 from mm.emulator.sockets import Socket
 from mm.events.account import FundingPaid
+
+USER_STREAM_WEIGHT: Final = 2
 
 
 class Request(msgspec.Struct):
@@ -42,12 +46,18 @@ class SocketApi:
     """The endpoint of one market's WebSocket API."""
 
     def __init__(
-        self, exchange: Exchange, hub: Hub, methods: Mapping[str, Endpoint], word: Word
+        self,
+        exchange: Exchange,
+        hub: Hub,
+        methods: Mapping[str, Endpoint],
+        word: Word,
+        limits: Limits,
     ) -> None:
         """Answer these methods; `word` tells an account's news in the market's own events."""
         self.exchange = exchange
         self.methods = methods
         self.word = word
+        self.limits = limits
         self._hub = hub
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -76,18 +86,30 @@ class Session:
         try:
             request = _request.decode(said)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            self._answer(None, 400, error={"code": -1000, "msg": "Invalid JSON or request"})
+            self._answer(None, 400, 0, error={"code": -1135, "msg": "Invalid JSON Request"})
             return
         try:
-            self._answer(request.id, 200, result=self._result(request))
+            endpoint = self._api.methods.get(request.method)
+            result = self._result(request, endpoint)
+            orders = 0 if endpoint is None else endpoint.orders
+            self._api.limits.placed(orders)
+            self._answer(request.id, 200, orders, result=result)
         except Refused as refused:
-            self._answer(request.id, refused.status, error=refused.body)
+            body = refused.body
+            if "Retry-After" in refused.headers:
+                wait = int(refused.headers["Retry-After"])
+                now = millis(self._api.exchange.now())
+                body["data"] = {"serverTime": now, "retryAfter": now + 1_000 * wait}
+            self._answer(request.id, refused.status, 0, error=body)
 
-    def _answer(self, number: Id, status: int, **rest: Any) -> None:
-        self._socket.send("", encode({"id": number, "status": status, **rest, "rateLimits": []}))
+    def _answer(self, number: Id, status: int, orders: int, **rest: Any) -> None:
+        told = self._api.limits.told(orders)
+        self._socket.send("", encode({"id": number, "status": status, **rest, "rateLimits": told}))
 
-    def _result(self, request: Request) -> Any:
+    def _result(self, request: Request, endpoint: Endpoint | None) -> Any:
         params = {name: _text(value) for name, value in request.params.items()}
+        call = Call(exchange=self._api.exchange, params=params)
+        self._api.limits.admit(USER_STREAM_WEIGHT if endpoint is None else endpoint.weigh(call))
         if request.method == "userDataStream.subscribe.signature":
             return {"subscriptionId": self._subscribe(self._signed(params))}
         if request.method == "userDataStream.unsubscribe":
@@ -95,15 +117,14 @@ class Session:
             for number in [int(wanted)] if wanted else list(self._subscribed):
                 self._unsubscribe(number)
             return {}
-        endpoint = self._api.methods.get(request.method)
         if endpoint is None:
             raise Refused(-1020, "This operation is not supported.")
-        account = None
         if endpoint.security is not Security.NONE:
             signed = endpoint.security is Security.SIGNED
             exchange = self._api.exchange
-            account = self._signed(params) if signed else key_of(exchange, params.get("apiKey"))
-        call = Call(exchange=self._api.exchange, params=params, signed_by=account)
+            key = params.get("apiKey")
+            call.signed_by = self._signed(params) if signed else key_of(exchange, key)
+        self._api.limits.admit_orders(endpoint.orders)
         return endpoint.answer(call)
 
     def _signed(self, params: dict[str, str]) -> Account:

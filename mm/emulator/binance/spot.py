@@ -7,12 +7,13 @@ from typing import Final
 from aiohttp import web
 
 from mm.emulator.binance.calls import Call, Endpoint, Security
+from mm.emulator.binance.limits import Limits
 from mm.emulator.binance.listen_keys import ListenKeys
 from mm.emulator.binance.public import PublicData
 from mm.emulator.binance.rest import Rest
 from mm.emulator.binance.socket_api import SocketApi
 from mm.emulator.binance.sockets import MarketSockets
-from mm.emulator.binance.spot_market import SpotWording, exchange_info
+from mm.emulator.binance.spot_market import RATE_LIMITS, SpotWording, exchange_info
 from mm.emulator.binance.spot_orders import SpotOrders
 from mm.emulator.binance.spot_private import spot_news
 from mm.emulator.binance.streams import Streams
@@ -54,6 +55,7 @@ class SpotFront:
     def __init__(self, exchange: Exchange) -> None:
         """Speak for it."""
         self.exchange = exchange
+        self.limits = Limits(exchange, RATE_LIMITS)
         wording = SpotWording()
         self._streams = Streams(exchange, wording)
         data, orders = PublicData(exchange, wording), SpotOrders()
@@ -61,11 +63,15 @@ class SpotFront:
         self.endpoints = {**_public(data), **_private(orders), **_keys(self.listen_keys)}
         self.methods = _methods(data, orders)
 
+    def usage(self) -> dict[str, dict[str, int]]:
+        """Weight and orders."""
+        return self.limits.usage()
+
     def routes(self, hub: Hub) -> list[web.RouteDef]:
         """REST, market sockets, and the WebSocket API."""
-        api = SocketApi(self.exchange, hub, self.methods, spot_news)
+        api = SocketApi(self.exchange, hub, self.methods, spot_news, self.limits)
         return [
-            *Rest(self.exchange, self.endpoints).routes(),
+            *Rest(self.exchange, self.endpoints, self.limits).routes(),
             *MarketSockets(self._streams, hub, ("",), self.listen_keys.join).routes(),
             web.get("/ws-api/v3", api.handle),
         ]

@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from mm.emulator.binance.calls import Call, Endpoint, Security
+from mm.emulator.binance.limits import Limits
 from mm.emulator.binance.listen_keys import ListenKeys
 from mm.emulator.binance.public import PublicData
 from mm.emulator.binance.refusals import Refused
@@ -15,7 +16,7 @@ from mm.emulator.binance.socket_api import SocketApi
 from mm.emulator.binance.sockets import MarketSockets
 from mm.emulator.binance.streams import Streams
 from mm.emulator.binance.usdm_margin import Margin, UsdmAccounts
-from mm.emulator.binance.usdm_market import UsdmWording, exchange_info, premium
+from mm.emulator.binance.usdm_market import RATE_LIMITS, UsdmWording, exchange_info, premium
 from mm.emulator.binance.usdm_orders import UsdmOrders
 from mm.emulator.binance.usdm_private import UsdmNews
 from mm.emulator.exchange import Exchange
@@ -46,6 +47,7 @@ class UsdmFront:
     def __init__(self, exchange: Exchange) -> None:
         """Speak for it."""
         self.exchange = exchange
+        self.limits = Limits(exchange, RATE_LIMITS)
         wording, margin = UsdmWording(), Margin(exchange)
         self._streams = Streams(exchange, wording)
         self._news = UsdmNews(margin)
@@ -60,13 +62,17 @@ class UsdmFront:
         }
         self.methods = _methods(data, orders, accounts, self.listen_keys)
 
+    def usage(self) -> dict[str, dict[str, int]]:
+        """Weight and orders."""
+        return self.limits.usage()
+
     def routes(self, hub: Hub) -> list[web.RouteDef]:
         """REST, market and private sockets, and the WebSocket API."""
-        api = SocketApi(self.exchange, hub, self.methods, self._news)
+        api = SocketApi(self.exchange, hub, self.methods, self._news, self.limits)
         prefixes = ("", "/public", "/market", "/private")
         sockets = MarketSockets(self._streams, hub, prefixes, self.listen_keys.join)
         return [
-            *Rest(self.exchange, self.endpoints).routes(),
+            *Rest(self.exchange, self.endpoints, self.limits).routes(),
             *sockets.routes(),
             web.get("/ws-fapi/v1", api.handle),
         ]

@@ -1,0 +1,1 @@
+"""Kraken spot as it speaks: REST, and WebSocket v2, public and private."""
