@@ -21,4 +21,5 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     connect_seconds_max: float = 30.0
     close_seconds_max: float = 5.0
     reconcile_every_seconds: float = 300.0
+    clock_every_seconds: float = 60.0
     retry_seconds: float = 1.0

@@ -54,6 +54,7 @@ class Calls:
         self.limits = limits
         self._limiter = limiter
         self._tell = tell
+        self.on_skew: Callable[[], None] = _nobody
         self._breakers: dict[str, Breaker] = {}
 
     def breaker(self, command: str) -> Breaker:
@@ -120,6 +121,8 @@ class Calls:
             breaker.failed(at, f"{said.verdict}: {said.raw_code}")
         else:
             breaker.worked(at)
+        if said.verdict is Verdict.CLOCK_SKEW:
+            self.on_skew()
         if said.verdict in (Verdict.RATE_LIMITED, Verdict.BANNED):
             self._slow_down(breaker, said, at)
 
@@ -145,6 +148,10 @@ class Calls:
         return [
             name for name, each in self._breakers.items() if each.state is not CircuitState.CLOSED
         ]
+
+
+def _nobody() -> None:
+    """Nobody listens."""
 
 
 def is_uncertain(said: VenueSaid) -> bool:

@@ -70,6 +70,7 @@ class Known(NamedTuple):
     order_id: OrderId
     instrument: InstrumentId
     venue_order_id: str = ""
+    side: Side | None = None
 
 
 class StreamUp(NamedTuple):

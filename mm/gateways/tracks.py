@@ -21,7 +21,7 @@ from mm.events.orders import (
     PlaceOrder,
     Resolution,
 )
-from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Ticks
+from mm.events.units import InstrumentId, Lots, Nanos, OrderId, Side, Ticks
 from mm.events.vocabulary import Fact
 from mm.gateways.order_port import Known
 from mm.gateways.outbox import Queued
@@ -42,6 +42,7 @@ class Track(msgspec.Struct, kw_only=True):
     instrument: InstrumentId
     strategy: str
     wallet: str
+    side: Side
     price: Ticks
     size: Lots
     venue_order_id: str = ""
@@ -56,7 +57,7 @@ class Track(msgspec.Struct, kw_only=True):
     @property
     def known(self) -> Known:
         """What names it to the venue."""
-        return Known(self.order_id, self.instrument, self.venue_order_id)
+        return Known(self.order_id, self.instrument, self.venue_order_id, self.side)
 
     def heard(self, command: str) -> bool:
         """Whether the venue has said what became of a command."""
@@ -96,6 +97,7 @@ class Tracks:
             instrument=order.instrument,
             strategy=order.strategy,
             wallet=order.wallet,
+            side=order.side,
             price=order.price,
             size=order.size,
         )
@@ -111,6 +113,7 @@ class Tracks:
                 instrument=order.instrument,
                 strategy=order.strategy,
                 wallet=order.wallet,
+                side=order.side,
                 price=order.price,
                 size=order.size,
                 venue_order_id=order.venue_order_id,
@@ -142,6 +145,8 @@ class Tracks:
         track = self.get(fact.order_id)
         if track is None:
             return fact
+        if _is_told(track, fact):
+            return None
         match fact:
             case OrderAcked():
                 track.proven, track.venue_order_id = True, fact.venue_order_id
@@ -190,3 +195,18 @@ class Tracks:
         self._closed[track.order_id] = track
         while len(self._closed) > CLOSED_KEPT_MAX:
             self._closed.popitem(last=False)
+
+
+def _is_told(track: Track, fact: Fact) -> bool:
+    """Whether an answer and the stream say the same: an ack again, an end that adds nothing."""
+    match fact:
+        case OrderAcked():
+            return track.proven and track.venue_order_id == fact.venue_order_id
+        case OrderAmended():
+            return track.proven and (fact.price, fact.size) == (track.price, track.size)
+        case OrderCanceled():
+            return track.closed and fact.filled <= track.filled
+        case OrderExpired():
+            return track.closed
+        case _:
+            return False

@@ -9,7 +9,8 @@ A task of ours that fails is a bug: it halts trading, and cancels still leave.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from mm.errors import VenueUnavailable
 from mm.events.account import AccountDown
@@ -19,9 +20,10 @@ from mm.events.units import InstrumentId, Nanos, OrderId
 from mm.events.vocabulary import Intent
 from mm.gateways.account_settings import AccountSettings
 from mm.gateways.calls import Calls, Facts, worded
+from mm.gateways.clock_check import VenueClock
 from mm.gateways.commands import Commands
 from mm.gateways.inquiries import Inquiries
-from mm.gateways.limiter import Limiter
+from mm.gateways.limiter import Limiter, Priority
 from mm.gateways.order_port import OrderPort, StreamDown, StreamUp
 from mm.gateways.reconciliation import Found, Reconciliation
 from mm.gateways.tasks import Tasks
@@ -38,6 +40,17 @@ COMMANDS: Final[dict[type, str]] = {
 }
 
 
+class Ties(NamedTuple):
+    """What holds a gateway to its session.
+
+    `tell` takes facts into the inbox, `now` is log time, `lookup` finds an order on the log.
+    """
+
+    tell: Callable[..., None]
+    now: Callable[[], Nanos]
+    lookup: Lookup
+
+
 class VenueGateway:
     """One venue account."""
 
@@ -45,29 +58,30 @@ class VenueGateway:
         self,
         port: OrderPort,
         limiter: Limiter,
-        lookup: Lookup,
-        tell: Callable[..., None],
-        now: Callable[[], Nanos],
+        clock: VenueClock,
+        ties: Ties,
         settings: AccountSettings,
     ) -> None:
-        """`tell` takes facts into the inbox, `now` is log time, `lookup` finds an order on the log.
-
-        It starts with the first `reconcile`.
-        """
+        """It starts with the first `reconcile`."""
         self._port = port
         self._limiter = limiter
-        self._tell = tell
+        self._tell = ties.tell
         self._settings = settings
-        self._calls = Calls(port, limiter, tell, now, settings.calls)
-        self._tracks = Tracks(settings.wallet, lookup)
+        self._calls = Calls(port, limiter, ties.tell, ties.now, settings.calls)
+        self._calls.on_skew = self._skewed
+        self._tracks = Tracks(settings.wallet, ties.lookup)
         self._tasks = Tasks(self._failed)
         self._inquiries = Inquiries(self._calls, self._tracks, self._hear, self._fills)
         self._commands = Commands(
             self._calls, self._tracks, self._inquiries, self._tasks, self._hear, settings
         )
         self._reconciliation: Reconciliation | None = None
+        self._clock = clock
+        self._measure = asyncio.Event()
+        self._timed = asyncio.Event()
         self._up = asyncio.Event()
         self._connections = 0
+        self._last = "nothing"
         self._started = False
         self._reconciled = False
         self._resync: asyncio.Task[None] | None = None
@@ -117,6 +131,7 @@ class VenueGateway:
         if not self._started:
             self._started = True
             self._commands.start()
+            self._tasks.start(self._keep_time())
             self._tasks.start(self._listen())
             self._tasks.start(self._look_again())
         try:
@@ -124,10 +139,11 @@ class VenueGateway:
                 return await self._reconcile()
         except TimeoutError:
             if self._reconciled:
-                return (NoteTaken(who="gateway", text="the venue could not be asked in time"),)
+                text = f"the venue could not be asked in time; last heard: {self._last}"
+                return (NoteTaken(who="gateway", text=text),)
             raise VenueUnavailable(
                 f"{self._port.venue} did not say what is in the account within "
-                f"{self._settings.connect_seconds_max:g} seconds",
+                f"{self._settings.connect_seconds_max:g} seconds; last heard: {self._last}",
                 where=", ".join(self._port.hosts),
                 remedy="`mm venue check` says what fails; orders that rest there still rest",
             ) from None
@@ -160,6 +176,7 @@ class VenueGateway:
 
     async def _listen(self) -> None:
         """What the private stream says, for ever."""
+        await self._timed.wait()  # What subscribes may have to be signed.
         while True:
             try:
                 async for news in self._port.stream():
@@ -171,9 +188,37 @@ class VenueGateway:
                         case _:
                             self._hear(news)
             except VenueSaid as said:
+                self._last = worded(said)
                 self._disconnected(worded(said))
                 self._commands.halt_if_pointless(said)
             await asyncio.sleep(self._settings.retry_seconds)
+
+    async def _keep_time(self) -> None:
+        """Measure the venue's clock, for ever."""
+        while True:
+            try:
+                measured = await self._clock.measure(self._venue_time)
+            except VenueSaid as said:
+                self._last = worded(said)
+                await asyncio.sleep(self._settings.retry_seconds)
+                continue
+            self._tell(measured)
+            if not measured.safe:
+                await asyncio.sleep(self._settings.retry_seconds)
+                continue
+            self._timed.set()
+            self._measure.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.clock_every_seconds):
+                    await self._measure.wait()
+
+    def _skewed(self) -> None:
+        """The venue refused a stamp: nothing is signed before the clock was measured anew."""
+        self._clock.doubt()
+        self._measure.set()
+
+    async def _venue_time(self) -> Nanos:
+        return await self._calls.make("venue_clock", Priority.ASK, self._port.venue_clock)
 
     def _connected(self) -> None:
         self._connections += 1
@@ -213,6 +258,7 @@ class VenueGateway:
             try:
                 found = await self._reconciliation.run()
             except VenueSaid as said:
+                self._last = worded(said)
                 self._commands.halt_if_pointless(said)
                 await asyncio.sleep(max(self._settings.retry_seconds, said.retry_after))
                 continue
