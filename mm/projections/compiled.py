@@ -104,19 +104,24 @@ def laying(place: int, kind: Any, width: int = 1, *, sliced: bool = False) -> An
     return lay
 
 
-def calling(place: int) -> Any:
-    """What calls the Python function whose address stands at a place of a table.
+def calling(functions: int, numbers: int, objects: int) -> Any:
+    """What calls a Python function with eight integers, from where a table tells its address.
 
-    It is given the table's address and nine integers, hands these on, and returns the integer that
-    the function does, or RAISED: then compiled code has to return at once, and Python finds the
-    exception as the cause of a `SystemError`. Whoever calls holds the interpreter's lock, as
-    compiled code does unless it says otherwise.
+    `functions`, `numbers` and `objects` are places of the table: it tells there the addresses of an
+    array of functions' addresses, of the integers given last, and of the Python integers that were
+    made of them, with one more in front. A number that is the same again is not made again.
+
+    It is given the table's address, the place of the function, and the integers, hands these on,
+    and returns the integer that the function does, or RAISED: then compiled code has to return at
+    once, and Python finds the exception as the cause of a `SystemError`. Whoever calls holds the
+    interpreter's lock, as compiled code does unless it says otherwise.
     """
 
     @intrinsic
     def call(
         _context: Any,
         _table: Any,
+        _which: Any,
         _1: Any,
         _2: Any,
         _3: Any,
@@ -125,46 +130,51 @@ def calling(place: int) -> Any:
         _6: Any,
         _7: Any,
         _8: Any,
-        _9: Any,
     ) -> Any:
-        return types.int64(*(types.int64,) * 10), partial(_called, place)
+        return types.int64(*(types.int64,) * 10), partial(_called, functions, numbers, objects)
 
     return call
 
 
-def _called(place: int, context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+def _called(
+    functions: int, numbers: int, objects: int, context: Any, builder: Any, _: Any, arguments: Any
+) -> Any:
     """Build a call of a Python object through its vector of arguments."""
     python = context.get_python_api(builder)
     word = context.get_value_type(types.int64)
-    addresses = builder.inttoptr(arguments[0], word.as_pointer())
-    where = context.get_constant(types.int64, place)
-    function = builder.inttoptr(builder.load(builder.gep(addresses, [where])), python.pyobj)
+    table = builder.inttoptr(arguments[0], word.as_pointer())
+
+    def told(place: int, kind: Any) -> Any:
+        address = builder.load(builder.gep(table, [context.get_constant(types.int64, place)]))
+        return builder.inttoptr(address, kind.as_pointer())
+
+    function = builder.load(builder.gep(told(functions, python.pyobj), [arguments[1]]))
+    before, made = told(numbers, word), told(objects, python.pyobj)
     # A bound method puts itself in front of the first argument, where room is left for it.
-    room = cgutils.alloca_once(  # type: ignore[no-untyped-call]
-        builder, python.pyobj, size=len(arguments)
-    )
-    numbers = [python.long_from_longlong(number) for number in arguments[1:]]
-    for number, made in enumerate(numbers):
-        spot = context.get_constant(types.int64, number + 1)
-        builder.store(made, builder.gep(room, [spot]))
-    given = builder.gep(room, [context.get_constant(types.int64, 1)])
+    made = builder.gep(made, [context.get_constant(types.int64, 1)])
+    for number, given in enumerate(arguments[2:]):
+        spot = [context.get_constant(types.int64, number)]
+        known, holds = builder.gep(before, spot), builder.gep(made, spot)
+        with builder.if_then(builder.icmp_signed("!=", builder.load(known), given)):
+            old = builder.load(holds)
+            builder.store(python.long_from_longlong(given), holds)
+            builder.store(given, known)
+            python.decref(old)
     kind = ir.FunctionType(
         python.pyobj, [python.pyobj, python.pyobj.as_pointer(), word, python.pyobj]
     )
     vectorcall = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
         builder.module, kind, "PyObject_Vectorcall"
     )
-    many = ir.Constant(word, len(numbers) | ROOM_IN_FRONT)
-    answer = builder.call(vectorcall, [function, given, many, python.get_null_object()])
-    told = cgutils.alloca_once_value(  # type: ignore[no-untyped-call]
+    many = ir.Constant(word, len(arguments[2:]) | ROOM_IN_FRONT)
+    answer = builder.call(vectorcall, [function, made, many, python.get_null_object()])
+    says = cgutils.alloca_once_value(  # type: ignore[no-untyped-call]
         builder, context.get_constant(types.int64, RAISED)
     )
     with builder.if_then(builder.icmp_unsigned("!=", answer, python.get_null_object())):
-        builder.store(python.long_as_longlong(answer), told)
+        builder.store(python.long_as_longlong(answer), says)
         python.decref(answer)
-    for made in numbers:
-        python.decref(made)
-    return builder.load(told)
+    return builder.load(says)
 
 
 def _laid(  # noqa: PLR0913, PLR0917 - what numba gives comes after what is laid.

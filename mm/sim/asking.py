@@ -2,7 +2,7 @@
 
 A strategy sees its book, instrument and position as through `MarketView` in the engine, and
 returns what it wants with its next memory. One that wants what it wanted last is believed at once:
-returning the very same `Wanted` costs least. The pass calls `Asker.answer` from within, with all
+returning the very same `Wanted` costs least. The pass calls `Asked.answer` from within, with all
 that nearly every strategy looks at; what else one asks for is read from the pass's own memory.
 """
 
@@ -19,7 +19,7 @@ from mm.events.units import Lots, Nanos
 from mm.projections.compiled import word_of
 from mm.projections.ladder import levels
 from mm.projections.position import Position, moved
-from mm.sim.compiled_run import Memory
+from mm.sim.compiled_run import Answer, Memory
 from mm.sim.waking import DEPTH, DOWN, FAILED, OTHER, SAME, STOPPING, USABLE
 from mm.sim.world import DESK, LEVELS_MAX
 from mm.strategy.base import Strategy, Wanted, nothing, require_wanted
@@ -44,7 +44,6 @@ class BookSeen:
         "bid",
         "bid_size",
         "has_depth",
-        "state",
         "updated",
         "usable",
     )
@@ -55,7 +54,6 @@ class BookSeen:
         self._place = place
         self.bid = self.bid_size = self.ask = self.ask_size = 0
         self.updated = Nanos(0)
-        self.state = -1
         self.usable = self.has_depth = False
 
     @property
@@ -130,6 +128,7 @@ class Asked:
 
     def __init__(
         self,
+        asker: "Asker",
         memory: Memory,
         place: int,
         instrument: InstrumentDefined,
@@ -141,6 +140,9 @@ class Asked:
         self.book = BookSeen(memory, int(desk["instrument"]))
         self.view: Any = ViewSeen(instrument, self.book, Lots(int(desk["net"])))
         self.name = name
+        self._asker = asker
+        self._fills = 0
+        self._state = -1
         self.rule = strategy.rule
         self.decide = strategy.decide
         self.memory: Any = strategy.initial()
@@ -148,6 +150,41 @@ class Asked:
         self.words = memory.desks[place : place + 1].view(np.int64).data
         # Rows of what is wanted, as prices and sizes in turn: bids, asks.
         self.sides = [memory.wanted[4 * place + side].data for side in range(2)]
+
+    def answer(  # noqa: PLR0913, PLR0917 - integers, for nothing is made for a call.
+        self,
+        at: Nanos,
+        bid: int,
+        bid_size: int,
+        ask: int,
+        ask_size: int,
+        updated: Nanos,
+        fills: int,
+        state: int,
+    ) -> int:
+        """Ask the strategy; the asker's `failure` is `TradingStopped` once it has raised."""
+        try:
+            if fills != self._fills:
+                self._asker.hear(fills)
+                self._fills = fills
+            book, view, decide = self.book, self.view, self.decide
+            if state != self._state:
+                self._state = state
+                book.usable, book.has_depth = state & USABLE > 0, state & DEPTH > 0
+            if state & UNASKED:
+                wanted = STOPPED if state & STOPPING else LOST
+            else:
+                book.bid, book.bid_size, book.ask, book.ask_size = bid, bid_size, ask, ask_size
+                book.updated = updated
+                view.at = at
+                wanted, self.memory = decide(view, self.memory)
+            if wanted is self.last or wanted == self.last:
+                return SAME
+            self._asker.want(self, wanted)
+        except BaseException as error:  # noqa: BLE001 - nothing may raise in the pass.
+            self._asker.fail(self, error)
+            return FAILED
+        return OTHER
 
 
 class Asker:
@@ -164,49 +201,14 @@ class Asker:
         self._memory = memory
         places = memory.desks["instrument"].tolist()
         self._asked = [
-            Asked(memory, desk, instruments[place], name, strategy)
+            Asked(self, memory, desk, instruments[place], name, strategy)
             for desk, (place, (name, strategy)) in enumerate(zip(places, desks, strict=True))
         ]
         self._known = 0
 
-    def answer(  # noqa: PLR0913, PLR0917 - integers, for nothing is made for a call.
-        self,
-        desk: int,
-        at: Nanos,
-        bid: int,
-        bid_size: int,
-        ask: int,
-        ask_size: int,
-        updated: Nanos,
-        fills: int,
-        state: int,
-    ) -> int:
-        """Ask a desk's strategy; `failure` is `TradingStopped` once one has raised."""
-        asked = self._asked[desk]
-        try:
-            if fills != self._known:
-                self._hear(fills)
-            if state & UNASKED:
-                wanted = STOPPED if state & STOPPING else LOST
-            else:
-                book, view = asked.book, asked.view
-                book.bid, book.bid_size, book.ask, book.ask_size = bid, bid_size, ask, ask_size
-                book.updated = updated
-                view.at = at
-                if state != book.state:
-                    book.state, book.usable, book.has_depth = (
-                        state,
-                        state & USABLE > 0,
-                        state & DEPTH > 0,
-                    )
-                wanted, asked.memory = asked.decide(view, asked.memory)
-            if wanted is asked.last or wanted == asked.last:
-                return SAME
-            self._want(asked, wanted)
-        except BaseException as error:  # noqa: BLE001 - nothing may raise in the pass.
-            self.failure = self._stopped(asked, error)
-            return FAILED
-        return OTHER
+    def answer_of(self, desk: int) -> Answer:
+        """What the pass calls for a desk."""
+        return self._asked[desk].answer
 
     def adopt(self, place: int, instrument: InstrumentDefined, strategy: Strategy) -> None:
         """A desk goes on in an instrument defined anew, with its memory if its rule is the same."""
@@ -216,7 +218,7 @@ class Asker:
         asked.decide = strategy.decide
         asked.view.instrument = instrument
 
-    def _want(self, asked: Asked, wanted: Wanted) -> None:
+    def want(self, asked: Asked, wanted: Wanted) -> None:
         """Write down what is wanted; what cannot be is told as the engine tells it."""
         try:
             self._write(asked, wanted)
@@ -248,7 +250,7 @@ class Asker:
             words[_TAKE], words[_TAKE + 1], words[_TAKE + 2] = take.side, take.price, take.size
         asked.last = wanted
 
-    def _hear(self, count: int) -> None:
+    def hear(self, count: int) -> None:
         """Move the positions by the fills that we have heard of."""
         fills = self._memory.fills
         while self._known < count:
@@ -258,6 +260,10 @@ class Asker:
             kind = view.instrument.kind
             view.position = moved(view.position, signed, int(fill["price"]), kind)
             self._known += 1
+
+    def fail(self, asked: Asked, error: BaseException) -> None:
+        """Nothing can be played any more."""
+        self.failure = self._stopped(asked, error)
 
     def _stopped(self, asked: Asked, error: BaseException) -> BaseException:
         if isinstance(error, TradingStopped):

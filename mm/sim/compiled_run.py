@@ -27,6 +27,8 @@ from mm.sim.world import (
     DELAYS,
     DESK,
     FAR_AWAY,
+    GIVEN,
+    HANDED,
     INSTRUMENT,
     INTEGERS,
     LATENCIES,
@@ -52,6 +54,8 @@ from mm.sim.world import (
 RESULTS_START: Final = 1 << 18
 """Rows of results that there is room for at first: what is not written to takes no memory, and to
 grow from few means to copy many."""
+ARGUMENTS: Final = 8
+"""Integers that an `Answer` is given."""
 NEAR: Final = 1 << 10
 """Rows in which the end of a turn is looked for at once."""
 
@@ -74,6 +78,9 @@ class Memory:
         self.real = np.zeros((desks, NUMBERS))
         self.integers = np.zeros((desks, NUMBERS), np.int64)
         self.wanted = np.zeros((4 * desks, WANTED_WIDTH), np.int64)
+        self.answering = np.zeros(desks, np.int64)
+        self.given = np.zeros(ARGUMENTS, np.int64)
+        self.handed = np.array([0] * (1 + ARGUMENTS), object)  # Python integers, owned by it.
         self.slots = np.zeros(SLOTS, SLOT)
         self.free = np.arange(SLOTS - 1, -1, -1, dtype=np.int64)
         self.live = np.zeros((desks, SLOTS), np.int64)
@@ -110,6 +117,9 @@ class Memory:
         self.addresses[INTEGERS] = self.integers.ctypes.data
         self.addresses[LATENCIES] = self.latencies.ctypes.data
         self.addresses[DELAYS] = self.delays.ctypes.data
+        self.addresses[ANSWERING] = self.answering.ctypes.data
+        self.addresses[GIVEN] = self.given.ctypes.data
+        self.addresses[HANDED] = self.handed.ctypes.data
         self.addresses[REVISED] = self.revisions.ctypes.data
         self.addresses[: len(arrays)] = [array.ctypes.data for array in arrays]
         counted = [self.markets, self.instruments, self.desks, self.rows]
@@ -128,25 +138,18 @@ class Memory:
         self.refresh()
 
 
+Answer = Callable[[Nanos, int, int, int, int, Nanos, int, int], int]
+"""Writes down what a desk wants: OTHER, SAME or FAILED; see `asking`. Never raises."""
+
+
 class Asks(Protocol):
     """Who answers for strategies that are Python objects."""
 
     failure: BaseException | None
     """What a strategy raised: after it nothing can be played."""
 
-    def answer(  # noqa: PLR0913, PLR0917 - integers, for nothing is made for a call.
-        self,
-        desk: int,
-        at: Nanos,
-        bid: int,
-        bid_size: int,
-        ask: int,
-        ask_size: int,
-        updated: Nanos,
-        fills: int,
-        state: int,
-    ) -> int:
-        """Write down what a desk wants: OTHER, SAME or FAILED; see `waking`. Never raises."""
+    def answer_of(self, desk: int) -> Answer:
+        """What the pass calls for a desk."""
         ...
 
 
@@ -157,9 +160,9 @@ class Nobody:
         "a desk without a rule, and nobody to ask for it"
     )
 
-    def answer(self, *_: int) -> int:
+    def answer_of(self, _desk: int) -> Answer:
         """There is nobody to ask."""
-        return FAILED
+        return lambda *_: FAILED
 
 
 class CompiledRun:
@@ -178,8 +181,9 @@ class CompiledRun:
         """
         self.memory = memory
         self._asker = asker or Nobody()
-        self._answer = self._asker.answer  # Kept: the pass has its address only.
-        memory.addresses[ANSWERING] = id(self._answer)
+        # Kept: the pass has their addresses only.
+        self._answers = [self._asker.answer_of(desk) for desk in range(len(memory.desks))]
+        memory.answering[:] = [id(answer) for answer in self._answers]
         self._revise = revise or _unrevised
         self._begun: Rows = np.zeros(0, ROW)
 

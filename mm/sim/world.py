@@ -251,7 +251,9 @@ BOOKS, INSTRUMENTS, DESKS, ROWS, ORDERS, FILLS, POINTS, REVISIONS = _COUNTS
 """Where the table of addresses tells how many there are of each."""
 SELF, INTEGERS, REVISED, ANSWERING = 24, 25, 26, 27
 """Where it tells its own address, where the integers of rules are, revisions, and the Python
-function that answers for strategies."""
+functions that answer for strategies."""
+GIVEN, HANDED = 30, 31
+"""Where it tells what these functions were given last, as numbers and as Python objects."""
 LATENCIES, DELAYS = 28, 29
 """Where it tells how long messages take."""
 TABLE: Final = 64
@@ -329,5 +331,5 @@ block = laying(23, ROW, sliced=True)
 """The same, to be written."""
 revisions = laying(REVISED, REVISION)
 """Later definitions of instruments, as rows name them."""
-answered = calling(ANSWERING)
-"""What Python says for a desk: see `asking.Asker.answer`."""
+answered = calling(ANSWERING, GIVEN, HANDED)
+"""What Python says for a desk: see `asking.Asked.answer`."""

@@ -16,7 +16,7 @@ from mm.engine.settings import strategy_of
 from mm.errors import TradingStopped
 from mm.events.session import EngineFaulted
 from mm.events.units import MILLIS, Lots, Nanos, Side, Ticks
-from mm.sim.compiled_run import CompiledRun
+from mm.sim.compiled_run import Answer, CompiledRun
 from mm.strategy.base import Level, MarketView, Take, Wakes, Wanted, require_wanted
 from tests.engine.session import REARM, Probe, Session, employ
 from tests.sim.passing import (
@@ -267,8 +267,11 @@ def test_a_signal_as_python_is_called_ends_the_run() -> None:
     class Signalled:
         failure: BaseException | None = None
 
-        def answer(self, *_: int) -> int:
-            raise KeyboardInterrupt
+        def answer_of(self, _desk: int) -> Answer:
+            return interrupted
+
+    def interrupted(*_: int) -> int:
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         CompiledRun(memory, Signalled()).feed(rows_of(world))

@@ -7,7 +7,7 @@ import pytest
 
 from mm.events.units import SECONDS, Nanos
 from mm.log.rows import ROW, Flag, Kind, Rows
-from mm.sim.compiled_run import CompiledRun, Memory
+from mm.sim.compiled_run import Answer, CompiledRun, Memory
 from mm.sim.setup import begin
 from mm.sim.waking import OTHER, SAME
 
@@ -28,7 +28,11 @@ class Bidder:
         self.looks: list[int] = []
         self.fills: list[int] = []
 
-    def answer(self, _desk: int, at: Nanos, _bid: int, _size: int, ask: int, *more: int) -> int:
+    def answer_of(self, _desk: int) -> Answer:
+        """There is one."""
+        return self._answer
+
+    def _answer(self, at: Nanos, _bid: int, _size: int, ask: int, *more: int) -> int:
         """Want one lot at a price, once there is a book."""
         self.looks.append(at)
         self.fills.append(more[FILLS])
