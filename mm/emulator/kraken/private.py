@@ -175,7 +175,9 @@ class Private:
 
     def open(self, call: Call) -> Payload:
         """Open orders, by id."""
-        return {"open": {txid(each): order(each) for each in call.account.open()}}
+        wanted = call.text("cl_ord_id", "")
+        found = [r for r in call.account.open() if not wanted or r.ticket.client_id == wanted]
+        return {"open": {txid(each): order(each) for each in found}}
 
     def closed(self, call: Call) -> Payload:
         """Orders that ended, the latest first, a page from `ofs` on."""

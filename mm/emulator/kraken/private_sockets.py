@@ -17,8 +17,8 @@ from mm.emulator.kraken.dialogue import THEN, Answer, Dialogue
 from mm.emulator.kraken.news import Subscription
 from mm.emulator.kraken.private import Tokens
 from mm.emulator.kraken.refusals import Refused
-from mm.emulator.kraken.streams import Payload
-from mm.emulator.kraken.wording import encode, moment
+from mm.emulator.kraken.streams import Payload, welcome
+from mm.emulator.kraken.wording import moment
 from mm.emulator.orders import Record
 from mm.emulator.server import Hub
 from mm.emulator.sockets import Socket
@@ -38,8 +38,7 @@ class PrivateSockets:
         """Hold one open."""
 
         def begin(socket: Socket) -> Callable[[str], Awaitable[None]]:
-            data = [{"system": "online", "api_version": "v2", "connection_id": id(socket)}]
-            socket.send("status", encode({"channel": "status", "type": "update", "data": data}))
+            welcome(socket)
             session = Session(self._exchange, self._desk, self._tokens, socket)
             return Dialogue(self._exchange, socket, session.methods()).hear
 

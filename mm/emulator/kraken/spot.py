@@ -14,7 +14,7 @@ from mm.emulator.kraken.limits import PRO, Limits, Tier
 from mm.emulator.kraken.private import Private, Tokens
 from mm.emulator.kraken.private_sockets import PrivateSockets
 from mm.emulator.kraken.refusals import UNKNOWN_METHOD, Refused
-from mm.emulator.kraken.streams import Streams
+from mm.emulator.kraken.streams import Streams, welcome
 from mm.emulator.kraken.wording import encode
 from mm.emulator.server import Hub
 from mm.emulator.sockets import Socket
@@ -64,7 +64,8 @@ class KrakenFront:
         ]
 
     def _begin(self, socket: Socket) -> Callable[[str], Awaitable[None]]:
-        self._streams.enter(socket)
+        welcome(socket)
+        socket.ended.append(self._streams.leave)
         channels = PublicChannels(self.exchange, self._streams, socket)
         return Dialogue(self.exchange, socket, channels.methods()).hear
 

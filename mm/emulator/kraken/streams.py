@@ -80,19 +80,10 @@ class Streams:
         self._views: dict[Topic, View] = {}
         self._words: dict[str, tuple[InstrumentDefined, PairWords]] = {}
         self._bests: dict[str, tuple[int, ...]] = {}
-        self._beats: dict[Socket, asyncio.Task[None]] = {}
         exchange.listeners.append(self._hear)
-
-    def enter(self, socket: Socket) -> None:
-        """A client is here: it is told how the venue is, and that it lives."""
-        data = [{"system": "online", "api_version": "v2", "connection_id": id(socket)}]
-        socket.send("status", encode({"channel": "status", "type": "update", "data": data}))
-        self._beats[socket] = asyncio.create_task(_beat(socket))
-        socket.ended.append(self.leave)
 
     def leave(self, socket: Socket) -> None:
         """A client is gone."""
-        self._beats.pop(socket).cancel()
         for topic in list(self._subscribers):
             self.unsubscribe(socket, topic)
 
@@ -276,8 +267,19 @@ def _reference(instrument: InstrumentDefined) -> Payload:
     }
 
 
+def welcome(socket: Socket) -> None:
+    """A client is here: it is told how the venue is, and every second that it lives."""
+    data = [{"system": "online", "api_version": "v2", "connection_id": id(socket)}]
+    socket.send("status", encode({"channel": "status", "type": "update", "data": data}))
+    beats = asyncio.create_task(_beat(socket))
+
+    def ended(_socket: Socket) -> None:
+        beats.cancel()
+
+    socket.ended.append(ended)
+
+
 async def _beat(socket: Socket) -> None:
-    """Say that the venue lives, once a second."""
     frame = encode({"channel": "heartbeat"})
     while True:
         await asyncio.sleep(HEARTBEAT)
