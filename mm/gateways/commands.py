@@ -235,7 +235,8 @@ class Commands:
         track.sent = self._calls.now()
 
     def _doubt(self, track: Track, command: str, why: str) -> None:
-        self._tasks.start(self._inquiries.after_doubt(track, command, why))
+        if command == "amend" or not track.heard(command):
+            self._tasks.start(self._inquiries.after_doubt(track, command, why))
 
     def _expect(self, track: Track, command: str) -> None:
         """What the answer did not prove the stream will say, or else it is asked for."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from mm.emulator.binance.spot import SpotFront
 from mm.emulator.binance.usdm import UsdmFront
+from mm.emulator.faults import REQUESTS, Kind, Rule
 from mm.gateways.clock_check import VenueClock
 from mm.gateways.credentials import Credentials
 from mm.gateways.venues.binance.orders import BinanceOrders
@@ -27,6 +29,16 @@ if TYPE_CHECKING:
 
 OWNERS = ("maker_main",)
 MARKETS = {"binance": (Spot, SpotFront, spot), "binance_usdm": (Usdm, UsdmFront, perpetual)}
+
+
+def bid(binance: BinanceAccount, below: int = 50) -> int:
+    """A price that rests: so many quote units below the mid of 60,000."""
+    return int((60_000 - below) / binance.instrument.tick_size)
+
+
+def lots(binance: BinanceAccount, size: str) -> int:
+    """A size in lots."""
+    return int(Decimal(size) / binance.instrument.lot_size)
 
 
 class BinanceAccount:
@@ -50,6 +62,11 @@ class BinanceAccount:
         async with reached(self.front) as there:
             self.session, self.running = there.session, there.running
             yield self
+
+    def goes_wrong(self, kind: Kind, **what: Any) -> None:
+        """From now on this happens: to an order's request, or to a frame of the user stream."""
+        where = {"path": "*/order"} if kind in REQUESTS else {}
+        self.running.hub.faults.add([Rule(**{"kind": kind, **where, **what})])
 
     def wired(self, secret: str = KEYS.secret, **changes: Any) -> Wired:
         """A gateway to it."""

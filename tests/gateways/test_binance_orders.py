@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +22,7 @@ from mm.events.units import Side
 from mm.events.venue import ClockMeasured
 from mm.projections.lifecycle import Status
 from tests.emulator.venue import printed
-from tests.gateways.binance_account import MARKETS, BinanceAccount
+from tests.gateways.binance_account import MARKETS, BinanceAccount, bid, lots
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,16 +35,6 @@ async def binance(request: pytest.FixtureRequest) -> AsyncIterator[BinanceAccoun
     """Spot and USD-M in turn."""
     async with BinanceAccount(request.param).listening() as account:
         yield account
-
-
-def bid(binance: BinanceAccount, below: int = 50) -> int:
-    """A price that rests: so many quote units below the mid of 60,000."""
-    return int((60_000 - below) / binance.instrument.tick_size)
-
-
-def lots(binance: BinanceAccount, size: str) -> int:
-    """A size in lots."""
-    return int(Decimal(size) / binance.instrument.lot_size)
 
 
 async def test_an_order_rests_fills_in_part_and_is_canceled(binance: BinanceAccount) -> None:
