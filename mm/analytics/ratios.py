@@ -54,13 +54,6 @@ def sortino(changes: Floats, periods: float) -> float:
     return _ratio(float(np.mean(changes)) * periods, downside_risk(changes, periods))
 
 
-def volatility(changes: Floats, periods: float) -> float:
-    """Standard deviation (n - 1), a year."""
-    if len(changes) < SAMPLES_MIN:
-        return math.nan
-    return float(np.std(changes, ddof=1)) * math.sqrt(periods)
-
-
 def max_drawdown(returns: Floats) -> float:
     """The deepest fall of compounded returns below their peak, which starts at 1; never above 0."""
     wealth = np.cumprod(np.concatenate([[1.0], 1.0 + returns]))

@@ -6,7 +6,6 @@ only in strategy maths and are rounded once on the way out, never against us: a 
 up.
 """
 
-import math
 from decimal import Context, Decimal
 from enum import IntEnum
 from typing import Final, NewType
@@ -75,21 +74,6 @@ def to_lots(size: Decimal, lot_size: Decimal) -> Lots:
             remedy="check the instrument's lot size, or round the size before it enters",
         )
     return Lots(lots)
-
-
-def round_bid(price: float) -> Ticks:
-    """A bid in fractional ticks, rounded down: we never pay more than was meant."""
-    return Ticks(math.floor(price))
-
-
-def round_ask(price: float) -> Ticks:
-    """An ask in fractional ticks, rounded up: we never ask less than was meant."""
-    return Ticks(math.ceil(price))
-
-
-def round_price(side: Side, price: float) -> Ticks:
-    """A fractional price rounded away from the market, on its own side."""
-    return round_bid(price) if side is Side.BUY else round_ask(price)
 
 
 def millis(at: Nanos) -> int:

@@ -9,7 +9,7 @@ away the events are dropped and counted, and nothing of ours depends on it.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
 
@@ -77,8 +77,3 @@ def kind_token(kind: type[Body]) -> str:
 def token(name: str) -> str:
     """Any name as one subject token: no `.`, `*`, `>`, space or control character is left."""
     return quote(name, safe="").replace(".", "%2E") or NO_INSTRUMENT
-
-
-def name_of(subject_token: str) -> str:
-    """The name a token stands for."""
-    return unquote(subject_token)

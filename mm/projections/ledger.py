@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from mm.events.account import FundingPaid
-from mm.events.instrument import ContractKind, InstrumentDefined
+from mm.events.instrument import InstrumentDefined
 from mm.events.market import FundingPublished, MarkPublished
 from mm.events.orders import Liquidity, OrderFilled
 from mm.events.units import EXACT, InstrumentId, Lots, Nanos, Side
@@ -194,17 +194,6 @@ class Ledger:
         account.funding[event.asset] = EXACT.add(
             account.funding.get(event.asset, ZERO), event.amount
         )
-
-    def base_fees(self, instrument: InstrumentId) -> Decimal:
-        """Fees taken in the base asset: what the fills' sum overstates the holding by."""
-        base = self.instruments[instrument].base
-        if self.instruments[instrument].kind is not ContractKind.SPOT:
-            return ZERO
-        total = ZERO
-        for key, account in self.accounts.items():
-            if key[1] == instrument:
-                total = EXACT.add(total, account.fees.get(base, ZERO))
-        return total
 
     def dump(self) -> Any:
         """Accounts, definitions, marks and the fills remembered."""

@@ -80,11 +80,6 @@ def employed(
     ]
 
 
-def interpret(memory: Memory) -> None:
-    """Have every desk's strategy asked as a Python object, even where its rule is compiled."""
-    memory.desks["rule"] = PYTHON
-
-
 def memory_of(
     settings: EngineSettings,
     paper: PaperSettings,

@@ -4,7 +4,6 @@ The oracle is `Fraction`: it knows no precision, so that what it says of exactne
 """
 
 import decimal
-import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -18,9 +17,6 @@ from mm.events.units import (
     Nanos,
     Side,
     millis,
-    round_ask,
-    round_bid,
-    round_price,
     steps,
     to_lots,
     to_ticks,
@@ -28,7 +24,6 @@ from mm.events.units import (
 
 TICK = Decimal("0.1")
 STEPS = st.decimals(min_value=Decimal("1e-9"), max_value=1000, places=9).filter(bool)
-PRICES = st.floats(min_value=-1e15, max_value=1e15, allow_nan=False)
 
 
 @given(st.integers(-INT64_MAX, INT64_MAX), STEPS)
@@ -99,23 +94,6 @@ def test_a_library_that_changes_the_decimal_context_changes_nothing() -> None:
     with decimal.localcontext(prec=3, rounding=decimal.ROUND_UP):
         assert to_ticks(Decimal("123456.7"), TICK) == 1_234_567
         assert steps(Decimal("123456.78"), TICK) is None
-
-
-@given(PRICES)
-def test_rounding_is_never_against_us(price: float) -> None:
-    """A bid is the highest tick at or below, an ask the lowest at or above."""
-    bid, ask = round_bid(price), round_ask(price)
-    assert Fraction(bid) <= Fraction(price) < bid + 1
-    assert ask - 1 < Fraction(price) <= Fraction(ask)
-    assert (round_price(Side.BUY, price), round_price(Side.SELL, price)) == (bid, ask)
-
-
-@pytest.mark.parametrize("price", [math.nan, math.inf, -math.inf])
-def test_no_price_is_made_of_no_number(price: float) -> None:
-    """NaN and infinity never become ticks: they stop the engine."""
-    for side in Side:
-        with pytest.raises((ValueError, OverflowError)):
-            round_price(side, price)
 
 
 def test_sides() -> None:

@@ -117,20 +117,14 @@ def test_the_fees_of_binance() -> None:
 
 
 def test_a_spot_fee_in_base_is_no_trade() -> None:
-    """Bought 1 less 0.001 of fee, sold 0.999 less 0.000999: the account is short a trifle."""
+    """Bought 1 less 0.001 of fee, sold 0.999 less 0.000999: the net is of trades alone."""
     spot = instrument(kind=SPOT, lot_size=Decimal("0.001"), tick_size=ONE, fee_from_received=True)
     state = given(spot, paid(BUY, 1_000, 100, "0.001", "BTC"))
-    held = spot.size(state.ledger.net(BTC)) - state.ledger.base_fees(BTC)
-    assert held == Decimal("0.999")
     when(state, paid(SELL, 999, 100, "0.000999", "BTC"))
-    held = spot.size(state.ledger.net(BTC)) - state.ledger.base_fees(BTC)
-    assert held == Decimal("-0.000999")
+    assert spot.size(state.ledger.net(BTC)) == Decimal("0.001")
+    (account,) = state.ledger.accounts.values()
+    assert account.fees == {"BTC": Decimal("0.001999")}
     assert pnl(state, "100").fees == Decimal("0.1999"), "valued at the mid"
-    assert given(whole()).ledger.base_fees(BTC) == 0
-    eth = instrument(instrument=InstrumentId(1), symbol="ETHUSDT", kind=SPOT, base="ETH")
-    when(state, eth, filled("e", BUY, 100, 1, instrument=InstrumentId(1), fee=ONE, fee_asset="ETH"))
-    assert state.ledger.base_fees(InstrumentId(1)) == 1
-    assert state.ledger.base_fees(BTC) == Decimal("0.001999")
 
 
 # -- once, and exactly -----------------------------------------------------------------------------

@@ -50,8 +50,9 @@ from mm.sim.distances import ways
 from mm.sim.fees import fee
 from mm.sim.revisions import Revisions
 from mm.sim.settings import PaperSettings
-from mm.sim.setup import begin, employed, interpret, memory_of, unplayable
+from mm.sim.setup import begin, employed, memory_of, unplayable
 from mm.sim.transit import ANSWERS
+from mm.strategy.rules import PYTHON
 from tests.build import started
 from tests.log.made_rows import joined
 from tests.oracle.plain_trading import pit_of, plain_venue
@@ -383,7 +384,7 @@ def _fees(memory: Memory, tables: Tables) -> Iterable[tuple[Decimal, str]]:
 
 
 def _asker(world: World, memory: Memory) -> Asker:
-    interpret(memory)
+    memory.desks["rule"] = PYTHON
     settings = settings_in(started(**world.settings).config)
     desks = [(name, strategy) for _, name, strategy in employed(settings, world.instruments)]
     return Asker(memory, world.instruments, desks)
