@@ -217,7 +217,7 @@ def place_order(
     told = orders(m)[clock.orders - 1]
     told.id, told.placed, told.price, told.size = order.id, at, price, size
     told.acked, told.ended, told.filled, told.status = 0, 0, 0, 0
-    told.front, told.row = 0.0, clock.first_row + clock.i
+    told.front, told.row = 0.0, clock.first_row + clock.i - 1
     told.instrument, told.desk, told.side, told.level = desk.instrument, d, sign, level
     told.reason = tif == IOC
     live(m)[d, desk.live] = slot

@@ -20,7 +20,7 @@ ORDER: Final = np.dtype(
         ("size", "<i8"),
         ("filled", "<i8"),  # As heard by us.
         ("front", "<f8"),  # Lots ahead of it when it came to rest.
-        ("row", "<i8"),  # The row after which it was decided.
+        ("row", "<i8"),  # The last row that was heard before it was decided; -1: none.
         ("instrument", "<u2"),
         ("desk", "<u2"),
         ("side", "i1"),

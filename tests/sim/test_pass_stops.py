@@ -123,3 +123,13 @@ def test_a_fill_for_which_a_turn_had_no_room_is_not_known_in_it() -> None:
     assert memory.fills["heard"][0] == half + 1_000, "it comes while the full turn is under way"
     known = dict(zip(bidder.looks, bidder.fills, strict=True))
     assert (known[2 * S], known[3 * S]) == (0, 1)
+
+
+@pytest.mark.parametrize("cuts", [[], [3], [3, 4]])
+def test_an_order_names_the_last_row_before_it(cuts: list[int]) -> None:
+    """Counted from 0 over the whole recording, wherever a block ends."""
+    quiet = (S, S, 0, 5, 0, Kind.BOUGHT, ENDS, 0)
+    rows = np.array([quiet, *book(2 * S, 59_990), row(3 * S, Kind.BID, 59_989, ENDS)], ROW)
+    bidder, memory = gathered(rows, cuts)
+    assert bidder.looks[:2] == [S, 2 * S]
+    assert memory.orders["row"][0] == 3
