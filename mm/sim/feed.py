@@ -1,8 +1,7 @@
 """One row of the feed at one book: ours, the venue's, or both where they are one.
 
 Where `matched` is set the book is what our orders match against; where `ours` is set desks look at
-it. A level in the window whose removal is not the end of the best is set right here: that is nearly
-every row.
+it. Nearly every row of a block is played without this, by `stretch`.
 """
 
 from typing import Any
@@ -13,10 +12,8 @@ from mm.log.rows import Kind
 from mm.projections.compiled import ONE, ZERO, inner, njit, whole
 from mm.projections.ladder import (
     BEST,
-    MARGIN,
     NONE,
     WINDOW,
-    bits,
     clear,
     heads,
     set_level,
@@ -69,21 +66,8 @@ def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
                 if concerns(m, ins, side, key):
                     market.hit |= not clocks(m)[0].whole or key >= -near_of(m, ins, 1 - side)
                     spoken_of(m, ins, side, price, shown(m, b, side, price), size)
-            head = heads(m)[b]
-            cell, best = price - head[0], head[BEST + side]
-            if MARGIN <= cell < WINDOW - MARGIN and (size > 0 or key != best):
-                sizes(m)[2 * b + side, cell] = size
-                mask = np.uint64(1) << np.uint64(cell & 63)
-                if size:
-                    bits(m)[2 * b + side, cell >> 6] |= mask
-                    if key > best:
-                        head[BEST + side] = key
-                else:
-                    bits(m)[2 * b + side, cell >> 6] &= ~mask
-            else:
-                set_level(m, b, side, price, size)
-            if key >= best:
-                market.stirred = 1
+            market.stirred |= key >= heads(m)[b, BEST + side]
+            set_level(m, b, side, price, size)
     elif kind == BOUGHT:
         if watched and rules.ask_near >= -price:
             printed(m, b, ins, ONE, at, price, size)
