@@ -2,9 +2,10 @@
 
 The maker looks at every step of `STEP_NS`: one post-only bid and ask around the mid, leaning
 against its inventory, replaced only when the target price changed, a side stopped at the most
-inventory allowed. Inventory is counted in whole lots, so that no rounding of floats decides. A step
-without a two-sided book does nothing. A journal, if given, takes down every order, cancel and fill;
-without one its code is not even compiled, so that it costs the timed runs nothing.
+inventory allowed, and nothing placed where it would meet an order of its own that is still there,
+as our risk gate refuses it. Inventory is counted in whole lots, so that no rounding of floats
+decides. A step without a two-sided book does nothing. A journal, if given, takes down every order,
+cancel and fill; without one its code is not even compiled, so that it costs the timed runs nothing.
 """
 
 from typing import Any, Final, NamedTuple
@@ -116,6 +117,17 @@ def note_order(hbt: Backtest, side: int, price: int, counts: Counts, kept: Journ
 
 
 @njit
+def meets_own(hbt: Backtest, side: int, price: int) -> bool:
+    """Whether an order would meet one of our own, which may be about to be canceled."""
+    orders = hbt.orders(0).values()
+    while orders.has_next():
+        order = orders.get()
+        if order.side != side and (price - order.price_tick) * side >= 0:
+            return True
+    return False
+
+
+@njit
 def work(hbt: Backtest, side: int, target: int, net: int, terms: Terms, pad: Pad) -> None:
     """Bring one side's order to its target; what is on its way to the venue is left alone."""
     mine = pad.mine[0] if side == 1 else pad.mine[1]
@@ -127,7 +139,7 @@ def work(hbt: Backtest, side: int, target: int, net: int, terms: Terms, pad: Pad
         hbt.cancel(0, np.uint64(mine[0]), NO_WAIT)
         note_cancel(hbt, mine[0], pad.counts, pad.kept)
         resting = False
-    if resting or not wanted:
+    if resting or not wanted or meets_own(hbt, side, target):
         return
     note_order(hbt, side, target, pad.counts, pad.kept)
     mine[0], mine[1] = pad.counts[ORDERS], target

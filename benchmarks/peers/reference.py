@@ -36,6 +36,11 @@ class Rule:
     queue: str = "risk"
     power: float = 3.0
 
+    @property
+    def round_trip_ns(self) -> int:
+        """From a command to its answer."""
+        return self.entry_ns + self.response_ns
+
     def options(self) -> tuple[str, ...]:
         """The rule on the command line."""
         maker = ("--half", self.half, "--skew", self.skew, "--qty", self.qty)

@@ -103,11 +103,13 @@ def advance(m: int) -> int:
         gathered = clock.gathers and clock.i < rows and answer < data
         if gathered and (row_at[clock.i].venue <= answer or clock.owed):
             answer = data
-        first = min(data, timer, answer)
+        # Between two clocks we look once all is played that happened by then, as hftbacktest does.
+        look = timer if one_clock else timer + 1
+        first = min(data, look, answer)
         ended = ZERO
         if other:
             # The venue's own side, as far as nothing comes before it that reaches us and matters.
-            horizon = min(timer, answer) if blind and clock.i >= clock.rare else first
+            horizon = min(look, answer) if blind and clock.i >= clock.rare else first
             until = min(horizon, arriving + 1)
             if clock.j < rows and row_at[clock.j].venue < until:
                 told, rare = clock.response_to, clock.rare
@@ -125,7 +127,7 @@ def advance(m: int) -> int:
                 if clock.i >= rows:
                     continue
                 data = row_at[clock.i].at
-                first = min(data, timer, answer)
+                first = min(data, look, answer)
             if arriving < first:
                 if arriving >= known and clock.j >= rows:
                     return MORE_ROWS
@@ -141,7 +143,7 @@ def advance(m: int) -> int:
                     if clock.i >= rows:
                         continue
                     data = row_at[clock.i].at
-                    first = min(data, timer, answer)
+                    first = min(data, look, answer)
             if not ended and arriving <= first:
                 if clock.stopping and arriving > clock.stopping:
                     return DONE
@@ -154,7 +156,7 @@ def advance(m: int) -> int:
         # -- a turn --------------------------------------------------------------------------------
         now = clock.at
         if not ended:
-            now = max(clock.at, first)
+            now = max(clock.at, min(first, timer))
             if first < data and not (answer <= now or timer <= now or clock.pending):
                 continue
             if clock.point_due <= now:
@@ -165,12 +167,12 @@ def advance(m: int) -> int:
             if timer <= now and one_clock:  # As in the engine, before what is heard in this turn.
                 fire(m, now)
                 timer = next_timer(m)
-            if first == data:
+            if first == data <= now:
                 stretch(m, now, ZERO, one_clock, ONE, ONE)
         # -- its end: timers, answers, decisions ---------------------------------------------------
         clock.turns += 1
         clock.pending = 0
-        if timer <= now:
+        if other and first >= look:
             fire(m, now)
             timer = next_timer(m)
         clock.owed = clock.gathers and first == data and row_at[clock.i - 1].flags & 8

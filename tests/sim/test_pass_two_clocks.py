@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -68,7 +69,7 @@ class Market:
     def wait(self, gap: int, delay: int) -> None:
         """Time passes: so many milliseconds at the venue, so many until we hear of it."""
         self.venue += gap * MILLIS
-        self.at = max(self.at, self.venue + delay * MILLIS + 1)
+        self.at = max(self.at, self.venue + delay * MILLIS + delay % 2)
 
     def happen(self, what: int, side: int, where: int, size: int) -> None:
         """One event: levels or a print."""
@@ -167,8 +168,8 @@ def accounts(draw: Any) -> PaperSettings:
     )
 
 
-def memory_for(settings: PaperSettings, maker: Maker) -> Memory:
-    """A pegged maker with limits that do not bind."""
+def memory_for(settings: PaperSettings, maker: Maker, *, changed: bool = False) -> Memory:
+    """A pegged maker with limits that do not bind, asked at every look or only after `changed`."""
     memory = Memory(1, 1, two_clocks=True)
     rules, clock, desk = memory.instruments[0], memory.clock[0], memory.desks[0]
     for name in ("price_min", "size_min", "size_step", "most_by", "least_by"):
@@ -186,6 +187,7 @@ def memory_for(settings: PaperSettings, maker: Maker) -> Memory:
     if settings.matching == "poisson":
         draw_takers(memory, settings.arrivals)
     desk["rule"], desk["timer"], desk["deadline"] = PEGGED, maker.step, maker.first
+    desk["when_changed"] = changed
     memory.at_venue[0] = rules
     memory.revisions = np.zeros(len(REVISED), REVISION)
     for row, revision in zip(memory.revisions, REVISED, strict=True):
@@ -201,10 +203,10 @@ def gate_kept() -> None:
 
 
 def compiled(
-    rows: Rows, settings: PaperSettings, maker: Maker, block: int = 0
+    rows: Rows, settings: PaperSettings, maker: Maker, block: int = 0, *, changed: bool = False
 ) -> tuple[Orders, Fills, Memory]:
     """What the pass orders, and what is filled; fed in blocks of so many rows, 0: whole."""
-    memory = memory_for(settings, maker)
+    memory = memory_for(settings, maker, changed=changed)
     run = CompiledRun(memory, revise=gate_kept)
     for start in range(0, len(rows), block or len(rows)):
         run.feed(rows[start : start + (block or len(rows))])
@@ -218,11 +220,14 @@ def compiled(
 
 
 @twice
-@given(rows=markets(), settings=accounts(), maker=makers)
-def test_any_market(rows: Rows, settings: PaperSettings, maker: Maker) -> None:
-    """Orders and fills are equal, in all matchings and with every queue model."""
+@given(rows=markets(), settings=accounts(), maker=makers, changed=st.booleans())
+def test_any_market(rows: Rows, settings: PaperSettings, maker: Maker, changed: bool) -> None:
+    """Orders and fills are equal, in all matchings and with every queue model.
+
+    A look that is left out because nothing changed would have changed nothing.
+    """
     told = row_by_row(rows) if settings.matching == "whole" else event_by_event(rows)
-    placed, fills, memory = compiled(rows, settings, maker)
+    placed, fills, memory = compiled(rows, settings, maker, changed=changed)
     # The plain maker has no risk gate, which never meets an order of ours that is being canceled.
     assume(not memory.clock["refused"][0])
     plain = Kept(told, settings, maker, instrument())
@@ -265,3 +270,18 @@ def test_a_level_that_crosses_us_counts_wherever_it_stands_in_its_event() -> Non
         market.tell(*levels[1])
         _, fills, _ = compiled(market.ended(), settings, maker)
         assert fills == [(1, market.rows[-2][1], 1, 999, 5)]
+
+
+@pytest.mark.parametrize("response", [20, 0])
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_fill_is_heard_at_a_look(response: int, changed: bool) -> None:
+    """A look sees what happened by then, be it at that very nanosecond."""
+    market = Market()
+    market.wait(299 - response, 0)
+    market.tell(Kind.SOLD, 990, 1)
+    delays = Latency(Nanos(MILLIS), Nanos(MILLIS)), Latency(*[Nanos(response * MILLIS)] * 2)
+    settings = PaperSettings(entry=delays[0], response=delays[1], matching="whole", market="venue")
+    maker = Maker(half=2.0, skew=1.0, size=1, position_max=9, step=FIRST, first=FIRST)
+    placed, fills, _ = compiled(market.ended(), settings, maker, changed=changed)
+    assert [fill[:2] for fill in fills] == [(1, (300 - response) * MILLIS)]
+    assert placed[2:4] == [(300 * MILLIS, 1, 997), (300 * MILLIS, -1, 1_001)]
