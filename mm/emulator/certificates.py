@@ -6,6 +6,7 @@ A client trusts it only where it is told to; its key is never written down.
 import ssl
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ def certify(hosts: Iterable[str], directory: Path) -> ssl.SSLContext:
     """A server context for these hosts; `ca.pem`, which clients trust, is left in `directory`."""
     authority, authority_key = _authority()
     leaf_key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.DNSName(host) for host in hosts]
+    names = [_general(host) for host in hosts]
     leaf = (
         _builder(_name("mm emulator"), authority.subject, leaf_key)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -43,6 +44,13 @@ def certify(hosts: Iterable[str], directory: Path) -> ssl.SSLContext:
     context.load_cert_chain(chain)
     chain.unlink()
     return context
+
+
+def _general(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -6,7 +6,7 @@ venue's ids never run back.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -30,6 +30,10 @@ FACTS_AT_ONCE_MAX: Final = 200
 """Facts told without letting anybody else run, where the feed is late."""
 
 
+Terms = Callable[[InstrumentDefined], InstrumentDefined]
+"""What a venue makes of an instrument that a feed defines."""
+
+
 class Feed(Protocol):
     """What is played: a recording, or a synthetic market."""
 
@@ -47,10 +51,19 @@ class Market:
     """A feed on its way to an exchange; changes in place."""
 
     def __init__(
-        self, feed: Feed, exchange: Exchange, *, speed: float = 1.0, loop: bool = False
+        self,
+        feed: Feed,
+        exchange: Exchange,
+        *,
+        speed: float = 1.0,
+        loop: bool = False,
+        terms: Terms = lambda instrument: instrument,
     ) -> None:
-        """List the feed's instruments; nothing is played yet."""
-        self.paused = False
+        """List the feed's instruments, under the venue's `terms`; nothing is played yet."""
+        self._going = asyncio.Event()
+        self._going.set()
+        self._end = asyncio.Event()
+        self._terms = terms
         self.rounds = 0
         self.messages = 0
         exchange.speed = speed
@@ -63,7 +76,28 @@ class Market:
         self._begun = asyncio.Event()
         self._lag = 0
         for instrument in feed.instruments:
-            exchange.list(instrument)
+            exchange.list(terms(instrument))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the feed has come to its end and is not to be played anew."""
+        return self._end.is_set()
+
+    async def end(self) -> None:
+        """Return when it has."""
+        await self._end.wait()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the market stands still; settable."""
+        return not self._going.is_set()
+
+    @paused.setter
+    def paused(self, stands: bool) -> None:
+        if stands:
+            self._going.clear()
+        else:
+            self._going.set()
 
     async def begun(self) -> None:
         """Return when every instrument has a book."""
@@ -79,7 +113,9 @@ class Market:
             await self._round()
             self.rounds += 1
             if not self._loop:
+                self._end.set()
                 return
+            await asyncio.sleep(0)  # A feed may be so short that it never waits.
 
     async def _round(self) -> None:
         loop = asyncio.get_running_loop()
@@ -92,8 +128,9 @@ class Market:
             if not self._begun.is_set():
                 begun_at = loop.time() - due
             while self.paused or begun_at + due > loop.time():
-                if self.paused:
-                    begun_at += NAP_MAX
+                paused_at = loop.time()
+                await self._going.wait()
+                begun_at += loop.time() - paused_at
                 await asyncio.sleep(min(NAP_MAX, max(0.0, begun_at + due - loop.time())))
                 busy = 0
             busy += len(facts)
@@ -122,7 +159,7 @@ class Market:
         now = self._exchange.now()
         for fact in facts:
             if isinstance(fact, InstrumentDefined):
-                self._exchange.list(fact)
+                self._exchange.list(self._terms(fact))
             elif isinstance(fact, MarketEvent):
                 told: Any = _numbered(stamps.moved(fact, now), ids, trades)
                 self._exchange.tell(told)
@@ -161,7 +198,7 @@ class _Stamps:
     def moved(self, fact: MarketEvent, now: Nanos) -> MarketEvent:
         stamped: Any = fact
         changes: dict[str, Any] = {"received": now}
-        if stamped.venue_time:
+        if getattr(fact, "venue_time", 0):
             if self._venue is None:
                 self._venue = stamped.venue_time
             changes["venue_time"] = Nanos(min(now, self._at(stamped.venue_time)))

@@ -24,6 +24,8 @@ from mm.sim.compiled_trading import warm
 
 LOOPBACK: Final = "127.0.0.1"
 CONTROL_HOST: Final = "emulator.local"
+OWN_HOSTS: Final = ("localhost", LOOPBACK)
+"""Clients whose address can be set may use these; they speak for the first venue."""
 BODY_MAX: Final = 1 << 20
 CLOSING_SECONDS: Final = 1.0
 
@@ -149,7 +151,7 @@ async def _listening(
     )
     await runner.setup()
     try:
-        context = await asyncio.to_thread(certify, (*hosts, CONTROL_HOST, "localhost"), directory)
+        context = await asyncio.to_thread(certify, (*hosts, CONTROL_HOST, *OWN_HOSTS), directory)
         site = web.TCPSite(runner, LOOPBACK, port, ssl_context=context)
         try:
             await site.start()
@@ -160,7 +162,7 @@ async def _listening(
                 remedy="name another port, or 0 for any that is free",
             ) from error
         bound: int = runner.addresses[0][1]
-        yield Running(bound, directory / "ca.pem", hosts, hub)
+        yield Running(bound, (directory / "ca.pem").absolute(), hosts, hub)
     finally:
         for socket in tuple(hub.sockets):
             socket.cut()
@@ -169,12 +171,18 @@ async def _listening(
 
 def _application(fronts: Sequence[Front], hub: Hub, control: Control) -> web.Application:
     app = web.Application(client_max_size=BODY_MAX, middlewares=[hub.faults.middleware])
-    own = web.Application(client_max_size=BODY_MAX)
-    own.add_routes(control.routes())
-    app.add_domain(CONTROL_HOST, own)
+    _answer(app, CONTROL_HOST, control.routes())
     for front in fronts:
         for host in front.hosts:
-            part = web.Application(client_max_size=BODY_MAX)
-            part.add_routes(front.routes(hub))
-            app.add_domain(host, part)
+            _answer(app, host, front.routes(hub))
+    if fronts:
+        for host in OWN_HOSTS:
+            _answer(app, host, fronts[0].routes(hub))
     return app
+
+
+def _answer(app: web.Application, host: str, routes: Iterable[web.RouteDef]) -> None:
+    """Answer for a host, whatever port a client names beside it."""
+    part = web.Application(client_max_size=BODY_MAX)
+    part.add_routes(routes)
+    app.add_domain(f"{host}*", part)

@@ -25,6 +25,7 @@ HEAVY: Final = ("numpy", "pyarrow", "numba", "duckdb", "nats", "msgspec", "yaml"
 LEAVES: Final = [
     ("demo",),
     ("live",),
+    ("emulate",),
     ("replay", "verify"),
     ("replay", "backtest"),
     ("import", "binance-raw"),

@@ -28,6 +28,10 @@ COMMANDS: Final = {
         "A 30-second paper session, and the proof that it replays.",
     ),
     "live": ("mm.apps.cli.live", "Run a session from a config file."),
+    "emulate": (
+        "mm.apps.cli.emulate",
+        "A venue on this machine, for real clients to trade on.",
+    ),
     "replay": ("mm.apps.cli.replay", "Verify a session, or backtest a strategy."),
     "import": (
         "mm.apps.cli.imports",

@@ -76,3 +76,11 @@ class Limits:
         made = Counter(self.tier.orders_max, self.tier.orders_decay)
         if not self._orders.setdefault((key, symbol), made).take(self._clock(), cost):
             raise Refused(ORDER_RATE_LIMIT)
+
+    def usage(self) -> dict[str, float]:
+        """How high each counter stood when it was last used: of calls, and of orders by pair."""
+        calls = {f"calls {key}": counter.height for key, counter in self._calls.items()}
+        return calls | {
+            f"orders {key} {symbol}": counter.height
+            for (key, symbol), counter in self._orders.items()
+        }

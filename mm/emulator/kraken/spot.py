@@ -48,6 +48,10 @@ class KrakenFront:
         self._private = Private(self._desk, self._tokens).endpoints()
         self._streams = Streams(exchange)
 
+    def usage(self) -> dict[str, float]:
+        """The counters."""
+        return self.limits.usage()
+
     def routes(self, hub: Hub) -> list[web.RouteDef]:
         """REST and both sockets; the host tells which socket is meant."""
         private = PrivateSockets(self.exchange, self._desk, self._tokens, hub)
