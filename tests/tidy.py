@@ -198,7 +198,7 @@ def unfinished(source: Source) -> Iterator[str]:
 
 def _compiled(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     names = (ast.unparse(decorator).split("(")[0] for decorator in function.decorator_list)
-    return any(name.split(".")[-1] in {"njit", "jit", "vectorize"} for name in names)
+    return any(name.split(".")[-1] in {"njit", "part", "jit", "vectorize"} for name in names)
 
 
 def long_functions(source: Source) -> Iterator[str]:

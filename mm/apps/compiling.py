@@ -1,42 +1,56 @@
 """Compile everything that is compiled, in processes beside one another as far as parts allow.
 
-Each function is kept in the cache by itself, so that the pass, whose parts know nothing of each
-other, is put together at the end from what was compiled at the same time.
+What the parts of the pass come to is kept by itself, so that the pass, whose parts know nothing of
+each other, is put together at the end from what was compiled at the same time.
 """
 
 import gc
+import importlib
 import multiprocessing
 import os
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Final
 
-from mm.log import facts, kernels
-from mm.projections import depth
-from mm.sim import compiled_run, compiled_trading, mids
+RUN: Final = "mm.sim.compiled_run"
+MARKET: Final = RUN, "warm_market"
+DESKS: Final = RUN, "warm_desks"
+FACTS: Final = "mm.log.facts", "warm"
+PARTS: Final[dict[tuple[str, str], frozenset[tuple[str, str]]]] = {
+    MARKET: frozenset(),
+    DESKS: frozenset(),
+    (RUN, "warm"): frozenset({MARKET, DESKS}),
+    ("mm.sim.compiled_trading", "warm"): frozenset({MARKET, DESKS, FACTS}),
+    FACTS: frozenset(),
+    ("mm.log.kernels", "warm"): frozenset(),
+    ("mm.projections.depth", "warm"): frozenset(),
+    ("mm.sim.mids", "warm"): frozenset({MARKET}),
+}
+"""What compiles a part, module and function, and what it waits for; what is most urgent first.
 
-Part = Callable[[], None]
-
-STEPS: Final[tuple[tuple[tuple[Part, ...], ...], ...]] = (
-    ((compiled_run.warm_market,), (compiled_run.warm_desks, depth.warm)),
-    ((compiled_run.warm, kernels.warm, facts.warm, mids.warm), (compiled_trading.warm,)),
-)
-"""What is compiled step by step; the parts of a step beside one another, about as long each."""
+They are names: whoever has them compiled need not load them.
+"""
 
 
 def compile_all() -> None:
     """Compile what is not in the cache yet."""
-    cores = os.cpu_count() or 1
+    room = min(os.cpu_count() or 1, 2)
     # Forking a process that has compiled code is not safe: each starts anew.
     starting = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(cores, 2), mp_context=starting) as processes:
-        for step in STEPS:
-            for done in [processes.submit(_warm, parts) for parts in step]:
-                done.result()
+    waiting = dict(PARTS)
+    done: set[tuple[str, str]] = set()
+    busy: dict[Future[None], tuple[str, str]] = {}
+    with ProcessPoolExecutor(room, mp_context=starting) as processes:
+        while waiting or busy:
+            ready = [part for part, needed in waiting.items() if needed <= done]
+            for part in ready[: room - len(busy)]:
+                del waiting[part]
+                busy[processes.submit(_warm, *part)] = part
+            for each in wait(busy, return_when=FIRST_COMPLETED).done:
+                done.add(busy.pop(each))
+                each.result()
 
 
-def _warm(parts: tuple[Part, ...]) -> None:
-    """Compile one after the other; nothing of what a compiler makes is garbage while it runs."""
+def _warm(module: str, function: str) -> None:
+    """Compile a part; nothing of what a compiler makes is garbage while it runs."""
     gc.disable()
-    for part in parts:
-        part()
+    getattr(importlib.import_module(module), function)()

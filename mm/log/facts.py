@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mm.log.kernels import DOWN, EVENT, TURN, Ints, njit
+from mm.log.kernels import DOWN, EVENT, TURN, Ints, inner, njit
 from mm.log.rows import ROW, Flag, Kind, Rows
 
 FACT: Final = np.dtype(
@@ -54,21 +54,21 @@ LOST: Final = int(Kind.LOST)
 QUOTE_LEADS: Final = int(Flag.QUOTE_LEADS)
 
 
-@njit(cache=True)
+@inner
 def _lose(book: Any) -> None:
     book.has_depth = book.has_quote = 0
     book.sequence = book.quote_sequence = 0
     book.last, book.count = NOTHING, 0
 
 
-@njit(cache=True)
+@inner
 def _settle(book: Any, sequence: int) -> bool:
     """Whether the quote stays the touch after depth of this sequence."""
     book.sequence = sequence
     return sequence != 0 and book.has_quote != 0 and book.quote_sequence > sequence
 
 
-@njit(cache=True)
+@inner
 def _whole(facts: Rows, rulings: Rows, place: int, count: int) -> int:
     """How many levels the snapshot has whose last part stands at `place`, or -1: a part misses."""
     last = facts[place]
@@ -129,7 +129,7 @@ def judge(facts: Rows, carried: int, books: Rows, rulings: Rows) -> None:
             _lose(book)
 
 
-@njit(cache=True)
+@inner
 def _put(row: Any, fact: Any, kind: int, price: int, size: int) -> None:
     row.at, row.venue = fact.at, fact.venue
     row.price, row.size = price, size
@@ -138,7 +138,7 @@ def _put(row: Any, fact: Any, kind: int, price: int, size: int) -> None:
     row.channel = fact.channel
 
 
-@njit(cache=True)
+@inner
 def _put_levels(out: Rows, stop: int, fact: Any, stamp: Any, prices: Ints, sizes: Ints) -> int:
     """The levels of one event, so that they end before `stop`; returns where they begin."""
     start: int = stop - (fact.b - fact.a + fact.d - fact.c)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-import mm.log.compilation  # noqa: F401 - it says where compiled code is kept.
 from mm.log.rows import ROW, Flag, Kind, Rows
 
 if TYPE_CHECKING:
@@ -18,8 +17,12 @@ if TYPE_CHECKING:
     def njit(**_options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Typed stand-in: numba's decorator has no types of its own."""
         ...
+
+    def inner(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Typed stand-in: it has no types either."""
+        ...
 else:
-    from numba import njit
+    from mm.log.inlining import inner, njit
 
 NARROW: Final = tuple(map(np.dtype, ("<i8", "<u4", "<i4", "<i4", "<u2", "u1", "u1", "u1")))
 WIDE: Final = tuple(map(np.dtype, ("<i8", "<i8", "<i8", "<i8", "<u2", "u1", "u1", "<u4")))
@@ -50,7 +53,7 @@ FINE, EARLIER, VENUE_EARLIER, VENUE_LATER, NO_INSTRUMENT, NO_KIND = range(6)
 BAD_PRICE, BAD_SIZE, NO_PRINT, NO_ENTRY, OPEN_TURN = 6, 7, 8, 9, 10
 
 
-@njit(cache=True)
+@inner
 def _blend(total: Any, at: int, venue: int, price: int, size: int, rest: int) -> Any:
     """A checksum that also covers one row, given as five words."""
     return total * FACTOR + np.uint64(at + 3 * venue + 5 * price + 7 * size + 9 * rest)

@@ -8,7 +8,7 @@ returning to Python and being called anew.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from llvmlite import ir
@@ -17,35 +17,15 @@ from numba.core import cgutils
 from numba.np.arrayobj import get_itemsize, populate_array
 from numba.np.numpy_support import from_dtype
 
-import mm.log.compilation  # noqa: F401 - it says where compiled code is kept.
+from mm.log.inlining import inner, jitable, njit, part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    Function = TypeVar("Function")
-
-    def njit(**_options: Any) -> Callable[[Function], Function]:
-        """Typed stand-in: numba's decorator has no types of its own."""
-        ...
-
-    def inner(function: Function) -> Function:
-        """Typed stand-in: what only compiled code calls."""
-        ...
-
-    def jitable(function: Function) -> Function:
-        """Typed stand-in for a function that Python calls, and compiled code too."""
-        ...
-
-    def intrinsic(function: Function) -> Function:
+    def intrinsic(function: Any) -> Any:
         """Typed stand-in: compiled code calls what is built without the context."""
         ...
 else:
-    from numba import njit
     from numba.extending import intrinsic
-    from numba.extending import register_jitable as jitable
-
-    # What Python calls is kept on disk with all that it calls, and needs no way in from Python.
-    inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 __all__ = [
     "ONE",
@@ -58,6 +38,7 @@ __all__ = [
     "laying",
     "njit",
     "numbered",
+    "part",
     "whole",
     "word_of",
 ]

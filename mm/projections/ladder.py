@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mm.projections.compiled import ONE, ZERO, laying, njit
+from mm.projections.compiled import ONE, ZERO, inner, laying, njit
 
 Ints = NDArray[np.int64]
 Bits = NDArray[np.uint64]
@@ -71,7 +71,7 @@ tops = laying(6, np.int64)
 """Of a book on its own: the best bid and its size, the best ask and its size; 0 for none."""
 
 
-@njit(cache=True)
+@inner
 def highest(word: Any) -> int:
     """The place of the highest bit that is set."""
     place = 0
@@ -82,13 +82,13 @@ def highest(word: Any) -> int:
     return place
 
 
-@njit(cache=True)
+@inner
 def lowest(word: Any) -> int:
     """The place of the lowest bit that is set."""
     return highest(word & (~word + np.uint64(1)))
 
 
-@njit(cache=True)
+@inner
 def below(used: Any, cell: int) -> int:
     """The nearest occupied cell before this one, or -1."""
     if cell <= 0:
@@ -104,7 +104,7 @@ def below(used: Any, cell: int) -> int:
     return (place << 6) + highest(rest)
 
 
-@njit(cache=True)
+@inner
 def above(used: Any, cell: int) -> int:
     """The nearest occupied cell after this one, or -1."""
     if cell >= WINDOW - 1:
@@ -120,7 +120,7 @@ def above(used: Any, cell: int) -> int:
     return (place << 6) + lowest(rest)
 
 
-@njit(cache=True)
+@inner
 def far_place(keys: Any, count: int, key: int) -> int:
     """The first far level whose key is not less."""
     low, high = 0, count
@@ -133,7 +133,7 @@ def far_place(keys: Any, count: int, key: int) -> int:
     return low
 
 
-@njit(cache=True)
+@inner
 def next_key(m: int, book: int, side: int, key: int) -> int:
     """The best key that is worse than this one, or NONE; it may lie outside the window."""
     sign = 1 - 2 * side
@@ -152,7 +152,7 @@ def next_key(m: int, book: int, side: int, key: int) -> int:
     return found
 
 
-@njit(cache=True)
+@inner
 def shown(m: int, book: int, side: int, price: int) -> int:
     """The size of the depth level at a price; 0 where there is none."""
     cell = price - heads(m)[book, BASE]
@@ -180,7 +180,7 @@ def clear(m: int, book: int) -> None:
         heads(m)[book, FAR + side] = 0
 
 
-@njit(cache=True)
+@inner
 def set_far(m: int, book: int, side: int, key: int, size: int) -> None:
     """Set or remove a level outside the window."""
     keys, held = far_keys(m)[2 * book + side], far_sizes(m)[2 * book + side]
@@ -203,7 +203,7 @@ def set_far(m: int, book: int, side: int, key: int, size: int) -> None:
         heads(m)[book, FAR + side] = count + 1
 
 
-@njit(cache=True)
+@inner
 def put_cell(m: int, book: int, side: int, cell: int, size: int) -> None:
     """Set a cell and its bit."""
     sizes(m)[2 * book + side, cell] = size
@@ -214,7 +214,7 @@ def put_cell(m: int, book: int, side: int, cell: int, size: int) -> None:
         bits(m)[2 * book + side, cell >> 6] &= ~mask
 
 
-@njit(cache=True)
+@inner
 def recentre(m: int, book: int, price: int) -> None:
     """Move the window so that `price` stands in its middle."""
     head = heads(m)
@@ -242,7 +242,7 @@ def recentre(m: int, book: int, price: int) -> None:
     head[book, BASE] = new
 
 
-@njit(cache=True)
+@inner
 def place(m: int, book: int, side: int, price: int, size: int) -> None:
     """Put a level where it belongs, in the window or beyond."""
     cell = price - heads(m)[book, BASE]
@@ -252,7 +252,7 @@ def place(m: int, book: int, side: int, price: int, size: int) -> None:
         set_far(m, book, side, (1 - 2 * side) * price, size)
 
 
-@njit(cache=True)
+@inner
 def follow(m: int, book: int, price: int) -> None:
     """A level has become the best: the window comes along when it is near an end."""
     head = heads(m)
@@ -261,7 +261,7 @@ def follow(m: int, book: int, price: int) -> None:
         recentre(m, book, price)
 
 
-@njit(cache=True)
+@inner
 def set_level(m: int, book: int, side: int, price: int, size: int) -> None:
     """Set a level's absolute size; 0 removes it, and an unknown level may be removed."""
     head = heads(m)
@@ -306,7 +306,7 @@ def levels(m: int, book: int, side: int, out: Ints) -> int:
     return count
 
 
-@njit(cache=True)
+@inner
 def set_side(m: int, side: int, start: int, end: int) -> None:
     """Set what a book on its own was told of a side; of a price told twice, the later.
 

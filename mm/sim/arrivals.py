@@ -7,7 +7,7 @@ is canceled. Whose an order is, that its id is new, its instrument defined and i
 the business of whoever sends it.
 """
 
-from mm.projections.compiled import ONE, ZERO, inner, njit
+from mm.projections.compiled import ONE, ZERO, inner, part
 from mm.projections.ladder import NONE
 from mm.sim.reasons import (
     ALL_CANCELED,
@@ -222,7 +222,7 @@ def sweep(m: int, b: int, at: int, slot: int, taking: int) -> tuple[int, int, in
     return lots, best, ONE if left and wall != NONE and wall >= limit else ZERO, value
 
 
-@njit(cache=True)
+@part
 def act(m: int, at: int, books: int) -> None:
     """What happens at the venue by `at` besides the market: commands, and takers after them."""
     clock = clocks(m)[0]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mm.log.facts import FACT, RULING, STANDING, emit, judge
-from mm.projections.compiled import ONE, ZERO, laying, njit, whole
+from mm.projections.compiled import ONE, ZERO, inner, laying, njit, whole
 from mm.projections.ladder import BEST, FULL, NONE, follow, heads, next_key
 from mm.sim.arrivals import act, sweep
 from mm.sim.compiled_run import Memory
@@ -38,14 +38,14 @@ sizes = laying(SIZES, np.int64, sliced=True)
 """The sizes of the levels."""
 
 
-@njit(cache=True)
+@inner
 def _begin(m: int) -> None:
     """Nothing has come of it yet."""
     clock = clocks(m)[0]
     clock.response_from = clock.response_to = clock.fills = 0
 
 
-@njit(cache=True)
+@inner
 def alone(m: int, k: int, at: int) -> None:
     """Play a row where orders fill in full: there a level is an event of its own.
 
@@ -68,7 +68,7 @@ def alone(m: int, k: int, at: int) -> None:
         settle(m, ZERO)
 
 
-@njit(cache=True)
+@inner
 def _happens(m: int, at: int, parts: int, levels: int) -> None:
     """An event of so many parts and levels happens."""
     for i in range(levels):

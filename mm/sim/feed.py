@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mm.log.rows import Kind
-from mm.projections.compiled import ONE, ZERO, inner, njit, whole
+from mm.projections.compiled import ONE, ZERO, inner, njit, part, whole
 from mm.projections.ladder import (
     BEST,
     NONE,
@@ -47,7 +47,7 @@ NOBODY = 2 * NONE
 """The sum of both near keys where no order of ours rests."""
 
 
-@njit(cache=True)
+@part
 def play(m: int, k: int, other: int, at: int, matched: int, ours: int) -> int:
     """Play row `k` at time `at` in the book `other` places further on; returns its flags."""
     row = rows_of(m)[k]

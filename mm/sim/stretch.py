@@ -7,7 +7,7 @@ concerns none of them, which are nearly all, cost no call. What is left is for `
 import numpy as np
 
 from mm.log.rows import Kind
-from mm.projections.compiled import ONE, ZERO, inner, njit, whole
+from mm.projections.compiled import ONE, ZERO, inner, part, whole
 from mm.projections.ladder import BEST, MARGIN, WINDOW, bits, heads, sizes
 from mm.sim.feed import NOBODY, concerns, play, settle, spoken
 from mm.sim.waking import wake_all
@@ -18,7 +18,7 @@ SETTLED, LOST, STALE = int(Kind.SETTLED), int(Kind.LOST), int(Kind.STALE)
 DEFINED = int(Kind.DEFINED)
 
 
-@njit(cache=True)
+@part
 def stretch(m: int, until: int, other: int, matched: int, ours: int, single: int) -> int:
     """Play rows up to a time; whether a turn was played whose end is left to the caller.
 

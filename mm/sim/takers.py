@@ -6,7 +6,7 @@ Stoikov, Quantitative Finance 8(3), 2008, section 3. Of several orders on a side
 whenever the farther does. Prints and displayed levels fill nobody.
 """
 
-from mm.projections.compiled import ZERO, inner, jitable, njit
+from mm.projections.compiled import ZERO, inner, jitable, part
 from mm.sim.draws import ARRIVALS, fraction
 from mm.sim.elementary import exp
 from mm.sim.venue import CLOSED, fill, usable
@@ -64,7 +64,7 @@ def take_steps(m: int, by: int, books: int) -> None:
         await_takers(m, at)
 
 
-@njit(cache=True)
+@part
 def come(m: int, b: int, at: int, ins: int, side: int, draw: float) -> None:
     """Takers of one side's orders fill all that they reach, best price first."""
     clock, market, sign, i = clocks(m)[0], markets(m)[b], 1 - 2 * side, 0

@@ -4,7 +4,7 @@ The rules are those of `projections.lifecycle`, over integers; the differential 
 equal.
 """
 
-from mm.projections.compiled import ONE, ZERO, inner, njit, numbered, whole
+from mm.projections.compiled import ONE, ZERO, inner, numbered, part, whole
 from mm.sim.astray import astray
 from mm.sim.transit import dispatch
 from mm.sim.venue import (
@@ -93,7 +93,7 @@ def release(m: int, slot: int, status: int) -> None:
     clock.free += 1
 
 
-@njit(cache=True)
+@part
 def hear(m: int, at: int) -> bool:
     """Answers that have reached us by `at`; whether there were any."""
     clock = clocks(m)[0]

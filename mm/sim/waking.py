@@ -5,7 +5,7 @@ Wakes are latched while rows are played and answered at the turn's end, as in `e
 
 from typing import Any
 
-from mm.projections.compiled import ONE, RAISED, ZERO, inner, njit
+from mm.projections.compiled import ONE, RAISED, ZERO, inner, part
 from mm.sim.quoting import quote
 from mm.sim.trader import PENDING_CANCEL, UNCERTAIN
 from mm.sim.venue import GTC, trusted
@@ -144,7 +144,7 @@ def wake_all(m: int, ins: int) -> None:
             desks(m)[d].awake = clocks(m)[0].awake = 1
 
 
-@njit(cache=True)
+@part
 def decide(m: int, at: int) -> int:
     """Ask every desk that is awake, in order; DONE unless Python has to do something first."""
     clock = clocks(m)[0]

@@ -26,12 +26,11 @@ from mm.events.orders import (
     TimeInForce,
 )
 from mm.events.units import SECONDS, Nanos, OrderId
-from mm.projections.compiled import ONE, ZERO
-from mm.sim.arrivals import act
+from mm.projections.compiled import ONE, ZERO, njit
+from mm.sim import arrivals, stretch
 from mm.sim.reasons import CANCELS, REJECTS
 from mm.sim.settings import PaperSettings
 from mm.sim.setup import memory_of
-from mm.sim.stretch import stretch
 from mm.sim.venue import AMEND, CANCEL, CANCEL_ALL, CANCELED, ELSEWHERE, FILL, FOK, GTC, IOC, PLACE
 from mm.sim.world import WIRE
 from tests.oracle.plain_trading import plain_venue
@@ -59,6 +58,18 @@ NAMES: Final = (
     *("amended", "amend rejected"),
 )
 """What the venue says, by the number of the answer."""
+
+
+@njit(cache=True)
+def play(m: int, until: int, other: int, matched: int, ours: int, single: int) -> bool:
+    """A stretch of rows, as Python can have it played."""
+    return stretch.stretch(m, until, other, matched, ours, single) != 0
+
+
+@njit(cache=True)
+def act(m: int, at: int, books: int) -> None:
+    """Commands that have arrived act, as Python can have them do it."""
+    arrivals.act(m, at, books)
 
 
 class Story(NamedTuple):
@@ -150,7 +161,7 @@ class Commanded:
         place, ours = ("j", ZERO) if self._other else ("i", ONE)
         rows = self.memory.rows
         while self.clock[place] < len(rows) and rows["at"][self.clock[place]] <= at:
-            stretch(self.memory.address, at + 1, self._other, ONE, ours, ZERO)
+            play(self.memory.address, at + 1, self._other, ONE, ours, ZERO)
 
     def advance(self, at: int) -> None:
         """Commands that have arrived by now act."""
