@@ -30,6 +30,8 @@ from mm.events.orders import (
     TimeInForce,
 )
 from mm.events.units import SECONDS, InstrumentId, Lots, Nanos, OrderId, Seq, Side, Ticks
+from mm.gateways.clock_check import VenueClock
+from mm.gateways.credentials import Credentials
 from mm.gateways.order_port import Known, OrderPort, StreamDown, StreamUp
 from mm.gateways.venues.kraken.market import KrakenMarket
 from mm.gateways.venues.kraken.orders import KrakenOrders
@@ -56,15 +58,25 @@ class Desk:
         self.exchange = exchange
         self.account = account
         self.there = there
-        self.port = KrakenOrders(
-            there.session, KEYS.key, KEYS.secret, exchange.now, (OWNER,), switch
-        )
+        self.clock = VenueClock("kraken", exchange.now)
+        self.port = self.made(KEYS.key, OWNER, switch)
         self.heard: list[Any] = []
         listed = exchange.listings["BTCUSDT"].instrument
         self.definition: InstrumentDefined = msgspec.structs.replace(
             listed, venue="kraken", symbol="BTC/USDT"
         )
         self.port.learn((self.definition,))
+
+    def made(self, key: str, owner: str, switch: int = 0) -> KrakenOrders:
+        """A port of the account."""
+        return KrakenOrders(
+            self.there.session,
+            Credentials(key, KEYS.secret),
+            self.clock,
+            self.exchange.now,
+            (owner,),
+            switch,
+        )
 
     async def listen(self) -> None:
         """Keep what the stream says."""
@@ -102,6 +114,7 @@ async def desk(
     exchange, account = opened(spot(fee_from_received=False, notional_min=notional_min), "kraken")
     async with reached(KrakenFront(exchange)) as there:
         made = Desk(exchange, account, there, switch)
+        await made.clock.measure(made.port.venue_clock)
         listening = asyncio.create_task(made.listen()) if listens else None
         try:
             if listens:
@@ -198,9 +211,7 @@ async def test_fills_of_many_pages_come_all_and_in_order() -> None:
 async def test_fill_of_a_stranger_has_no_order_of_ours() -> None:
     """Somebody else trades on the account: its fills move positions, its orders are not ours."""
     async with desk() as there:
-        stranger = KrakenOrders(
-            there.there.session, KEYS.key, KEYS.secret, there.exchange.now, ("other_main",), 0
-        )
+        stranger = there.made(KEYS.key, "other_main")
         stranger.learn((there.definition,))
         other = OrderId(f"other_main_{1_732_224_000_001}_100")
         await stranger.place(msgspec.structs.replace(bid(1), order_id=other))
@@ -382,9 +393,7 @@ async def test_frame_that_cannot_be_read_ends_the_connection() -> None:
 async def test_wrong_key_stops_the_stream() -> None:
     """Dialling again would only lock the account."""
     async with desk(listens=False) as there:
-        wrong = KrakenOrders(
-            there.there.session, "nobody", KEYS.secret, there.exchange.now, (OWNER,), 0
-        )
+        wrong = there.made("nobody", OWNER)
         wrong.learn((there.definition,))
         with pytest.raises(VenueSaid) as raised:
             await anext(wrong.stream())
@@ -403,6 +412,26 @@ async def test_switch_cancels_all_when_we_fall_silent() -> None:
                 if not there.account.open():
                     break
                 await asyncio.sleep(0.05)
+
+
+async def test_order_that_comes_too_late_is_refused() -> None:
+    """By the venue's clock: what was on its way for too long is not wanted any more."""
+    async with desk() as there:
+        there.exchange.skew = Nanos(6 * SECONDS)
+        with pytest.raises(VenueSaid) as raised:
+            await there.port.place(bid(1))
+        assert raised.value.verdict is Verdict.CLOCK_SKEW
+        await there.clock.measure(there.port.venue_clock)
+        await there.port.place(bid(1))
+
+
+async def test_nothing_is_placed_while_the_venues_time_is_not_known() -> None:
+    """What cannot be stamped is not sent."""
+    async with desk() as there:
+        there.clock.doubt()
+        with pytest.raises(VenueSaid) as raised:
+            await there.port.place(bid(1))
+        assert raised.value.verdict is Verdict.NOT_SENT
 
 
 async def test_nonces_arrive_in_order_however_many_ask_at_once() -> None:

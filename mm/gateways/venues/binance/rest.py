@@ -6,20 +6,18 @@ been done. Its rate limiter is off, its markets are never loaded, and it retries
 
 import hashlib
 import time
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import aiohttp
 import ccxt.async_support as ccxt
 
+from mm.gateways.ccxt_calls import TIMEOUT_MILLIS, called
 from mm.gateways.clock_check import VenueClock
 from mm.gateways.credentials import Credentials
 from mm.gateways.venues.binance.errors import refusal_in
 from mm.gateways.verdicts import VenueSaid, Verdict
 
 RECEIVE_WINDOW_MILLIS: Final = 5_000
-TIMEOUT_MILLIS: Final = 10_000
-UNSENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""The connection never stood, so nothing can have arrived."""
 
 
 class Signer(ccxt.binance):  # type: ignore[misc]
@@ -89,22 +87,7 @@ class Rest:
 
     async def call(self, name: str, **params: Any) -> Any:
         """The decoded answer; raises `VenueSaid`."""
-        try:
-            answer = await getattr(self._signer, name)(params)
-        except ccxt.RequestTimeout as error:
-            _lost(error, "timeout")
-        except ccxt.NetworkError as error:
-            _lost(error, "network")
-        except ccxt.BaseError as error:
-            _lost(error, type(error).__name__)
+        answer = await called(self._signer, name, params)
         if not isinstance(answer, dict | list):
             raise VenueSaid(Verdict.UNKNOWN, raw_code="body", raw_text="an answer of another kind")
         return answer
-
-
-def _lost(error: Exception, code: str) -> NoReturn:
-    """No answer: whether it was sent, the cause tells."""
-    sent = not isinstance(error.__cause__, UNSENT)
-    cause = type(error.__cause__ or error).__name__
-    verdict = Verdict.UNKNOWN if sent else Verdict.NOT_SENT
-    raise VenueSaid(verdict, raw_code=code, raw_text=cause) from error

@@ -6,29 +6,27 @@ ccxt's rate limiter is off, its markets are never loaded, and it retries nothing
 
 import asyncio
 import time
-from typing import Any, Final, NoReturn
+from typing import Any
 
 import aiohttp
 import ccxt.async_support as ccxt
 
+from mm.gateways.ccxt_calls import TIMEOUT_MILLIS, called
+from mm.gateways.credentials import Credentials
 from mm.gateways.venues.kraken.errors import refusal_in
 from mm.gateways.verdicts import VenueSaid, Verdict
-
-TIMEOUT_MILLIS: Final = 10_000
-UNSENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""The connection never stood, so nothing can have arrived."""
 
 
 class Signer(ccxt.kraken):  # type: ignore[misc]
     """ccxt's requests and signatures; our nonces, and our reading of the answers."""
 
-    def __init__(self, session: aiohttp.ClientSession, key: str, secret: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, credentials: Credentials) -> None:
         """Use a session that stays open."""
         super().__init__(
             {
                 "session": session,
-                "apiKey": key,
-                "secret": secret,
+                "apiKey": credentials.key,
+                "secret": credentials.secret,
                 "enableRateLimit": False,
                 "timeout": TIMEOUT_MILLIS,
             }
@@ -67,9 +65,9 @@ class Signer(ccxt.kraken):  # type: ignore[misc]
 class Rest:
     """Calls by ccxt's names of them: `privatePostAddOrder`, `publicGetTime`."""
 
-    def __init__(self, session: aiohttp.ClientSession, key: str, secret: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, credentials: Credentials) -> None:
         """Nothing is asked yet."""
-        self._signer = Signer(session, key, secret)
+        self._signer = Signer(session, credentials)
         self._turn = asyncio.Lock()
 
     async def ask(self, name: str, **params: Any) -> Any:
@@ -80,23 +78,8 @@ class Rest:
             return await self._call(name, params)
 
     async def _call(self, name: str, params: dict[str, Any]) -> Any:
-        try:
-            answer = await getattr(self._signer, name)(params)
-        except ccxt.RequestTimeout as error:
-            _lost(error, "timeout")
-        except ccxt.NetworkError as error:
-            _lost(error, "network")
-        except ccxt.BaseError as error:
-            _lost(error, type(error).__name__)
+        answer = await called(self._signer, name, params)
         result = answer.get("result") if isinstance(answer, dict) else None
         if not isinstance(result, dict):
             raise VenueSaid(Verdict.UNKNOWN, raw_code="body", raw_text="an answer of another kind")
         return result
-
-
-def _lost(error: Exception, code: str) -> NoReturn:
-    """No answer: whether it was sent, the cause tells."""
-    sent = not isinstance(error.__cause__, UNSENT)
-    cause = type(error.__cause__ or error).__name__
-    verdict = Verdict.UNKNOWN if sent else Verdict.NOT_SENT
-    raise VenueSaid(verdict, raw_code=code, raw_text=cause) from error

@@ -26,9 +26,10 @@ def bare(value: Decimal) -> msgspec.Raw:
     return msgspec.Raw(f"{value:f}".encode())
 
 
-def deadline() -> str:
-    """When an order is not wanted any more, by our clock."""
-    return f"{datetime.now(UTC) + LATEST:%Y-%m-%dT%H:%M:%S.%f}Z"
+def deadline(millis: int) -> str:
+    """When an order is not wanted any more, if it is now so late at the venue."""
+    latest = datetime.fromtimestamp(millis / 1_000, UTC) + LATEST
+    return f"{latest:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def rests_only(order: PlaceOrder) -> bool:
