@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mm.engine.limits import Limits
 from mm.engine.parameters import changed, convert, settings_in
@@ -22,8 +23,10 @@ from mm.engine.settings import (
     validate,
 )
 from mm.errors import ConfigError
-from mm.events.units import SECONDS
+from mm.events.units import SECONDS, Nanos
+from mm.strategy.base import Wakes
 from mm.strategy.fair_value import FairValue
+from mm.strategy.pegged import Pegged
 from mm.strategy.symmetric import Symmetric
 from tests.build import instrument, settings, started
 
@@ -57,6 +60,35 @@ def test_a_strategy_in_the_instrument_s_units() -> None:
     assert (strategy.order_size, strategy.position_max, strategy.hedge_above) == (10, 100, 50)
     assert (strategy.levels, strategy.fair) == (2, FairValue.MICROPRICE)
     assert (strategy.age_max, strategy.refresh) == (90 * SECONDS, SECONDS)
+
+
+def pegged(**changes: Any) -> dict[str, Any]:
+    """Settings of one pegged maker."""
+    plain = settings()
+    maker = {"order_size": "0.01", "position_max": "0.1", "half_spread_ticks": 2.5, **changes}
+    plain["strategies"]["maker"] = {"kind": "pegged", "instrument": NAME, **maker}
+    return plain
+
+
+def test_a_pegged_maker_in_the_instrument_s_units() -> None:
+    """And what wakes it: the timer, and where asked for the market near its quotes."""
+    made = typed(pegged(refresh="2s", own_near_ticks="3"))
+    strategy = strategy_of("maker", made.strategies["maker"], instrument())
+    assert isinstance(strategy, Pegged)
+    assert (strategy.order_size, strategy.position_max) == (10, 100)
+    timer = Wakes(timer=Nanos(2 * SECONDS), own_orders=False, when_changed=True)
+    assert strategy.wakes == replace(timer, own_near_ticks=3)
+    unasked = typed(pegged(refresh="2s")).strategies["maker"]
+    assert strategy_of("maker", unasked, instrument()).wakes == timer
+
+
+@pytest.mark.parametrize("ticks", [-1, 1_000_000_001])
+def test_a_distance_from_quotes_that_nobody_can_mean_is_refused(ticks: int) -> None:
+    """None at all and the farthest are allowed."""
+    for good in (None, 0, 1_000_000_000):
+        typed(pegged(own_near_ticks=good))
+    with pytest.raises(ConfigError, match=rf"maker\.own_near_ticks = {ticks} must be at least 0"):
+        typed(pegged(own_near_ticks=ticks))
 
 
 def test_limits_in_the_instrument_s_units() -> None:

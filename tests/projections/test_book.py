@@ -273,6 +273,27 @@ def test_the_old_book_stands_until_the_last_part() -> None:
     assert_same(state.books.of(BTC), {100: 1, 99: 2, 98: 3}, {101: 4, 102: 5})
 
 
+def test_a_snapshot_half_told_goes_on_after_a_reload() -> None:
+    """The parts that have come are dumped with the book."""
+    book = Book()
+    book.snapshot(PARTS[0], START)
+    again = reloaded(book)
+    assert again.dump() == book.dump()
+    for part in PARTS[1:]:
+        again.snapshot(part, START)
+    assert_same(again, {100: 1, 99: 2, 98: 3}, {101: 4, 102: 5})
+
+
+def test_what_is_loaded_replaces_what_was_there() -> None:
+    """Into a book that has the room for it, too."""
+    book, other = Book(), Book()
+    book.snapshot(snapshot((99, 1), (101, 1)), START)
+    other.snapshot(snapshot((70, 2), (71, 3)), START)
+    other.load(book.dump())
+    assert_same(other, {99: 1}, {101: 1})
+    assert other.dump() == book.dump()
+
+
 @pytest.mark.parametrize("loss", [build.gapped(), build.feed_down()], ids=["gap", "down"])
 def test_nothing_is_usable_from_a_gap_to_the_resync(loss: Any) -> None:
     """Neither changes nor quotes nor a snapshot make a lost book usable before the resync does."""
