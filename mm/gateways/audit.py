@@ -6,6 +6,7 @@ of exactly the book we rebuilt.
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from typing import Final
 
 from mm.events.market import (
@@ -16,8 +17,9 @@ from mm.events.market import (
     FeedResynced,
     QuoteUpdated,
 )
-from mm.events.units import Levels
+from mm.events.units import Levels, Nanos
 from mm.events.vocabulary import Market
+from mm.gateways.sequence import BookJoiner
 
 REMEMBERED_MAX: Final = 4_096
 Top = tuple[int, int, int, int]
@@ -125,6 +127,20 @@ class BookAudit:
             return ""
         self.mismatches += 1
         return f"the book's top after update {sequence} is {top}, the venue's quote {quote}"
+
+
+def believed(
+    audit: BookAudit, book: BookJoiner, events: Sequence[Market], received: Nanos
+) -> tuple[list[Market], str]:
+    """The events that the audit lets pass, and what it found wrong: then the book is given up."""
+    facts: list[Market] = []
+    for event in events:
+        wrong = audit.check(event)
+        if wrong:
+            audit.lose()
+            return [*facts, *book.distrust(received, wrong)], wrong
+        facts.append(event)
+    return facts, ""
 
 
 def _remember(tops: dict[int, Top], sequence: int, top: Top) -> None:

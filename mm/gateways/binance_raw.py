@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from mm.errors import CrossedBook, MalformedLine
+from mm.errors import CrossedBook, MalformedLine, OffTick
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import (
     BookDelta,
@@ -36,6 +36,8 @@ DELTA_LEVELS_MAX: Final = 16_000
 SNAPSHOT_LEVELS_MAX: Final = 8_000
 """Levels in one part of a snapshot."""
 REMARKS_MAX: Final = 100
+STRAYS_MAX: Final = 20
+"""So many levels between two ticks may come alone."""
 
 Raw = bytes | msgspec.Raw
 Handler = Callable[[Raw, Nanos], list[Market]]
@@ -64,13 +66,19 @@ _frame: Final = wire.reader(wire.Frame)
 class BinanceDecoder:
     """All public frames of one instrument."""
 
-    def __init__(self, definition: InstrumentDefined) -> None:
-        """Decode for an instrument of one of `MARKETS`."""
+    def __init__(self, definition: InstrumentDefined, *, strays: bool = False) -> None:
+        """Decode for an instrument of one of `MARKETS`.
+
+        With `strays` levels between two ticks are left out of the book and counted: where a venue
+        made its tick coarser, orders from before still stand there.
+        """
         self.definition = definition
         self.rules = MARKETS[definition.venue]
         self._id = definition.instrument
         self._price = StepReader(definition.tick_size, price=True)
         self._size = StepReader(definition.lot_size, price=False)
+        self._level_price = StepReader(definition.tick_size, price=True, strays=strays)
+        self.strays = 0
         self.book = BookJoiner(self._id, self.rules.rule, chained=self.rules.chained)
         self.not_market: Counter[str] = Counter()
         self.remarks: deque[str] = deque(maxlen=REMARKS_MAX)
@@ -111,8 +119,21 @@ class BinanceDecoder:
         return frame.pu or 0
 
     def _levels(self, rows: wire.Rows) -> Levels:
-        price, size = self._price, self._size
-        return tuple([steps for p, q in rows for steps in (price[p], size[q])])
+        price, size = self._level_price, self._size
+        levels = tuple([steps for p, q in rows for steps in (price[p], size[q])])
+        return self._on_tick(levels) if 0 in levels[::2] else levels
+
+    def _on_tick(self, levels: Levels) -> Levels:
+        """The levels without strays; more of those than others would be another tick."""
+        pairs = [pair for pair in zip(levels[::2], levels[1::2], strict=True) if pair[0]]
+        strays = len(levels) // 2 - len(pairs)
+        if strays > STRAYS_MAX and strays > len(pairs):
+            raise OffTick(
+                f"{strays} of {len(levels) // 2} levels are no multiple of the tick size",
+                remedy="check the instrument's tick size",
+            )
+        self.strays += strays
+        return tuple(steps for pair in pairs for steps in pair)
 
     def _check_symbol(self, symbol: str) -> None:
         if symbol != self.definition.symbol:
@@ -123,6 +144,10 @@ class BinanceDecoder:
 
     def snapshot(self, data: Raw, received: Nanos) -> list[Market]:
         """A REST depth snapshot: joined to the diffs held so far, or kept in reserve."""
+        return [*self.book.snapshot(self.parts(data, received))]
+
+    def parts(self, data: Raw, received: Nanos) -> tuple[BookSnapshot, ...]:
+        """A REST depth snapshot by itself, in parts that fit a turn."""
         frame = _snapshot(data)
         bids, asks = self._levels(frame.bids), self._levels(frame.asks)
         if 0 in bids[1::2] or 0 in asks[1::2]:
@@ -137,7 +162,7 @@ class BinanceDecoder:
             bids=bids,
             asks=asks,
         )
-        return [*self.book.snapshot(snapshot_parts(whole))]
+        return snapshot_parts(whole)
 
     def ticker(self, data: Raw, received: Nanos) -> list[Market]:
         """The best bid and offer, as the venue says them."""

@@ -19,7 +19,7 @@ from mm.errors import BadInput, ConfigError, CrossedBook, MalformedLine
 from mm.events.instrument import InstrumentDefined
 from mm.events.market import FeedGapped, FeedResynced
 from mm.events.vocabulary import Market
-from mm.gateways.audit import BookAudit
+from mm.gateways.audit import BookAudit, believed
 from mm.gateways.binance_raw import MARKETS, SPOT, USDM, BinanceDecoder, BinanceRouter
 from mm.gateways.captures import CaptureFile, Line
 from mm.gateways.compressed import Advance, silent
@@ -79,14 +79,8 @@ class Track:
         self.totals.message(line.received)
         if self.totals.messages == 1:
             facts.append(self.decoder.up(line.received))
-        wrong = ""
-        for event in events:
-            wrong = self.audit.check(event)
-            if wrong:
-                self.audit.lose()
-                facts += self.decoder.book.distrust(line.received, wrong)
-                break
-            facts.append(event)
+        passed, wrong = believed(self.audit, self.decoder.book, events, line.received)
+        facts += passed
         for fact in facts:
             self.totals.add(fact)
         return facts, wrong

@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from mm.errors import MalformedLine
+from mm.errors import MalformedLine, OffTick
 from mm.events.units import to_lots, to_ticks
 
 TICKS_MAX: Final = 1 << 40
@@ -37,25 +37,32 @@ class StepReader(dict[str, int]):
     """Maps a decimal text to a whole number of steps; `reader[text]` converts and remembers.
 
     Raises `OffTick` or `OffLot` for a text between two steps, `MalformedLine` for one that is no
-    number, is negative or lies past the limits.
+    number, is negative or lies past the limits. With `strays` a price between two ticks is 0, which
+    no other is.
     """
 
-    __slots__ = ("_digits", "_max", "_min", "_price", "_step", "_units")
+    __slots__ = ("_digits", "_max", "_min", "_price", "_step", "_strays", "_units")
 
-    def __init__(self, step: Decimal, *, price: bool) -> None:
+    def __init__(self, step: Decimal, *, price: bool, strays: bool = False) -> None:
         """Read prices (at least one tick) or sizes (zero allowed) in steps of `step`."""
         super().__init__()
         assert step > 0, f"a step of {step}"
         self._step = step
         self._price = price
+        self._strays = strays
         self._digits = max(0, -int(step.normalize().as_tuple().exponent))
         self._units = int(step.scaleb(self._digits))
         self._min, self._max = (1, TICKS_MAX) if price else (0, LOTS_MAX)
 
     def __missing__(self, text: str) -> int:
         """Convert a text that is met for the first time."""
-        count = self._convert(text)
-        if not self._min <= count <= self._max:
+        try:
+            count = self._convert(text)
+        except OffTick:
+            if not self._strays:
+                raise
+            count = 0
+        if not self._min <= count <= self._max and not (self._strays and count == 0):
             raise MalformedLine(f"{self._what} {text} is out of all bounds")
         if len(self) >= REMEMBERED_MAX:
             self.clear()

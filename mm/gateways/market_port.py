@@ -58,6 +58,12 @@ class Say(msgspec.Struct, frozen=True, kw_only=True):
     text: bytes
 
 
+class Renew(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection to replace soon: the venue has said that it will close it."""
+
+    channel: str
+
+
 class Parser(Protocol):
     """Frames of all connections of a venue in, facts out."""
 
@@ -77,7 +83,7 @@ class Parser(Protocol):
         """A frame was refused or dropped: what depended on it is a gap now."""
         ...
 
-    def wants(self, received: Nanos) -> list[Request | Say]:
+    def wants(self, received: Nanos) -> list[Request | Say | Renew]:
         """What the books need next to be whole; each is named once until it was answered."""
         ...
 
@@ -105,6 +111,24 @@ class MarketPort(Protocol):
         """The instruments named, numbered from 1; raises `ConfigError` for one that is not there.
 
         Raises `BadInput` where an answer is not what it should be.
+        """
+        ...
+
+    def closed(
+        self, answers: tuple[Frame, ...], instruments: tuple[InstrumentDefined, ...]
+    ) -> dict[InstrumentId, str]:
+        """Why instruments have no market now; those that have one are not named.
+
+        A venue that says so on its sockets names none here.
+        """
+        ...
+
+    def polls(
+        self, connection: Connection, instruments: tuple[InstrumentDefined, ...]
+    ) -> tuple[Request, ...]:
+        """What to ask again and again while a connection cannot be had; nothing where it helps not.
+
+        Between a `connected` and a `disconnected` of the channel `poll/<connection's channel>`.
         """
         ...
 

@@ -17,7 +17,7 @@ from mm.events.units import InstrumentId, Nanos
 HELD_MAX: Final = 4_096
 """Updates held for a snapshot; past this the oldest go, and then only a newer snapshot joins."""
 JOIN_WAIT_MAX: Final = Nanos(10_000_000_000)
-"""A snapshot that contains every update for longer than this has a damaged id."""
+"""A book that contains every update for longer than this has a damaged id."""
 
 BookEvent = BookSnapshot | BookDelta | FeedGapped | FeedResynced
 
@@ -52,8 +52,9 @@ def futures_rule(book: int, last: BookDelta | None, delta: BookDelta) -> Verdict
     An update that names the snapshot itself as its predecessor joins it as well.
     """
     if last is not None:
-        if delta.last == last.last and delta.first == last.first:
-            return Verdict.STALE  # The same update again, as two sockets deliver it.
+        again = delta.last == last.last and delta.first == last.first
+        if again or delta.last <= last.previous:
+            return Verdict.STALE  # An update that we have, as two sockets deliver it.
         return Verdict.FOLLOWS if delta.previous == book else Verdict.GAP
     if delta.last < book:
         return Verdict.STALE
@@ -86,6 +87,11 @@ class BookJoiner:
         return self._has_book and not self._gapped
 
     @property
+    def stands(self) -> bool:
+        """Whether a snapshot was joined and nothing is missing since."""
+        return self._has_book
+
+    @property
     def held(self) -> int:
         """Updates that wait for a snapshot."""
         return len(self._held)
@@ -105,11 +111,12 @@ class BookJoiner:
                 return self._rejoin(delta)
 
     def _skip(self, delta: BookDelta) -> list[BookEvent]:
-        """Drop an update that the snapshot contains, unless it contains all of them for ever."""
+        """Drop an update that the book contains, unless it contains all of them for ever."""
         self.stale += 1
-        if self._last is not None or delta.received - self._joined_at <= JOIN_WAIT_MAX:
+        since = self._joined_at if self._last is None else self._last.received
+        if delta.received - since <= JOIN_WAIT_MAX:
             return []
-        return self._lose(self.sequence + 1, delta.last, "the snapshot is ahead of its updates")
+        return self._lose(self.sequence + 1, delta.last, "the book is ahead of its updates")
 
     def _advance(self, delta: BookDelta) -> list[BookEvent]:
         self._last, self.sequence = delta, delta.last

@@ -11,9 +11,9 @@ import msgspec
 
 from mm.errors import ConfigError, MalformedLine
 from mm.events.instrument import InstrumentDefined
-from mm.events.units import SECONDS, Nanos
+from mm.events.units import SECONDS, InstrumentId, Nanos
 from mm.events.vocabulary import Market
-from mm.gateways.market_port import Connection, Frame, Request, Say
+from mm.gateways.market_port import Connection, Frame, Renew, Request, Say
 from mm.gateways.venues.kraken import pairs, wire
 from mm.gateways.venues.kraken.checked import DEPTHS
 from mm.gateways.venues.kraken.decoder import SNAPSHOT, PairDecoder
@@ -68,6 +68,20 @@ class KrakenMarket:
     ) -> tuple[InstrumentDefined, ...]:
         """The pairs named, numbered from 1."""
         return pairs.instruments(answers, symbols)
+
+    def closed(
+        self, answers: tuple[Frame, ...], instruments: tuple[InstrumentDefined, ...]
+    ) -> dict[InstrumentId, str]:
+        """Kraken says so on its sockets."""
+        del answers, instruments
+        return {}
+
+    def polls(
+        self, connection: Connection, instruments: tuple[InstrumentDefined, ...]
+    ) -> tuple[Request, ...]:
+        """Nothing: a book over REST has no checksum."""
+        del connection, instruments
+        return ()
 
     def connections(self, instruments: tuple[InstrumentDefined, ...]) -> tuple[Connection, ...]:
         """One socket for every `PAIRS_MAX` pairs."""
@@ -227,9 +241,9 @@ class KrakenParser:
         """A frame was refused: it may have been any book's of the connection."""
         return [fact for each in self._of(channel).values() for fact in each.lose(received, reason)]
 
-    def wants(self, received: Nanos) -> list[Request | Say]:
+    def wants(self, received: Nanos) -> list[Request | Say | Renew]:
         """New subscriptions to the books that were lost."""
-        said: list[Request | Say] = []
+        said: list[Request | Say | Renew] = []
         for channel, carried in self._carried.items():
             symbols = [symbol for symbol, each in carried.items() if each.asks(received)]
             if symbols:
