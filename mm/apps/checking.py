@@ -26,6 +26,13 @@ SPEED_MOST: Final = 1_000_000.0
 HOUR: Final = 3600 * SECONDS
 YEAR: Final = 366 * 24 * HOUR
 LISTED_MAX: Final = 2_000
+VENUE_AGES: Final = {
+    "stale_after": 100 * MILLIS,
+    "poll_after": SECONDS,
+    "poll_every": 100 * MILLIS,
+    "redefine_every": 60 * SECONDS,
+}
+"""The least that a duration of a venue's feed can mean."""
 NEAR: Final = 0.8
 """How alike two names of instruments are before one is taken for the other."""
 
@@ -149,6 +156,9 @@ def bounded(config: Config) -> list[tuple[str, int, int, int]]:
     ]
     given = {kind: getattr(paper, kind) for kind in ("place", "amend", "cancel")}
     found += [(f"paper.{kind}", 0, delay.most, HOUR) for kind, delay in given.items() if delay]
+    for name, least in VENUE_AGES.items():
+        if age := getattr(config.feed, name, None):
+            found.append((f"feed.{name}", least, age.nanos, YEAR))
     if market := getattr(config.feed, "market", None):
         found.append(("feed.market.funding_interval", 0, market.funding_interval.nanos, YEAR))
     return found

@@ -21,6 +21,7 @@ from mm.apps.checking import SPEED_MAX, check
 from mm.apps.overrides import overridden, source
 from mm.apps.own import loaded
 from mm.apps.typed import typed
+from mm.apps.venue_config import NetworkConfig, VenueFeedConfig
 from mm.engine.settings import (
     Duration,
     EngineSettings,
@@ -106,7 +107,7 @@ class SyntheticFeedConfig(
     market: MarketConfig = MarketConfig()
 
 
-FeedConfig = RecordingFeedConfig | SyntheticFeedConfig
+FeedConfig = RecordingFeedConfig | SyntheticFeedConfig | VenueFeedConfig
 
 
 class ArrivalsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -214,6 +215,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limits: dict[str, LimitSettings]
     paper: PaperConfig = PaperConfig()
     log: LogConfig = LogConfig()
+    network: NetworkConfig = NetworkConfig()
     seed: int = 1
     duration: Duration = Duration("0s")
     status_every: Duration = Duration("5s")

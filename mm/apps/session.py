@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -63,16 +63,22 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 def check(settings: EngineSettings, instruments: tuple[InstrumentDefined, ...]) -> None:
     """Refuse strategies whose instrument the feed lacks, or whose sizes it cannot express."""
     known = {each.name: each for each in instruments}
+    check_names(settings, known)
     for name, strategy in settings.strategies.items():
-        instrument = known.get(strategy.instrument)
-        if instrument is None:
+        instrument = known[strategy.instrument]
+        strategy_of(name, strategy, instrument)
+        limits_of(settings.limits[strategy.instrument], instrument)
+
+
+def check_names(settings: EngineSettings, names: Collection[str]) -> None:
+    """Refuse strategies whose instrument is none of these."""
+    for name, strategy in settings.strategies.items():
+        if strategy.instrument not in names:
             raise ConfigError(
                 f"strategy {name} quotes {strategy.instrument}, which the feed does not carry",
                 where=f"strategies.{name}.instrument",
-                remedy=f"choose one of {', '.join(sorted(known))}",
+                remedy=f"choose one of {', '.join(sorted(names))}",
             )
-        strategy_of(name, strategy, instrument)
-        limits_of(settings.limits[strategy.instrument], instrument)
 
 
 def check_known(instruments: tuple[InstrumentDefined, ...], logged: Ledger) -> None:

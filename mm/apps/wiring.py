@@ -3,17 +3,16 @@
 What is wrong with the configuration itself is found before anything is created (`precheck`).
 """
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from mm.apps.clock import Clock, FeedClock, PacedClock
 from mm.apps.config import Config, RecordingFeedConfig
 from mm.apps.inbox import Inbox
 from mm.apps.runner import pump
-from mm.apps.session import ANOTHER, Wiring, check
+from mm.apps.session import ANOTHER, STEP, Wiring, check, check_names
 from mm.apps.sessions import find
+from mm.apps.venue_config import VenueFeedConfig
 from mm.engine.core import Engine
 from mm.errors import SessionError
 from mm.events.account import BalanceReported, PositionReported
@@ -23,12 +22,11 @@ from mm.gateways.base import Feed, Message
 from mm.gateways.paper import PaperGateway
 from mm.gateways.recorded import RecordedFeed, SyntheticFeed
 
-STEP: Final = Nanos(1)
-
 
 def feed_of(config: Config, start: Nanos) -> Feed:
-    """The feed that the configuration names."""
+    """The recorded or synthetic feed that the configuration names."""
     chosen = config.feed
+    assert not isinstance(chosen, VenueFeedConfig), "a venue is not played"
     if isinstance(chosen, RecordingFeedConfig):
         return RecordedFeed(find(chosen.path))
     return SyntheticFeed(chosen.market.settings, config.seed, start)
@@ -36,6 +34,9 @@ def feed_of(config: Config, start: Nanos) -> Feed:
 
 def precheck(config: Config) -> None:
     """Refuse what cannot be played, before anything is created; raises `ConfigError`."""
+    if isinstance(config.feed, VenueFeedConfig):
+        check_names(config.engine, [f"{config.feed.venue}:{each}" for each in config.feed.symbols])
+        return
     check(config.engine, feed_of(config, Nanos(0)).instruments)
 
 
@@ -61,13 +62,12 @@ class PlayedSource:
 
 
 @asynccontextmanager
-async def wired(config: Config, engine: Engine) -> AsyncIterator[Wiring]:
-    """Everything that stands around the runner, until the session is over."""
-    yield _played(config, engine, Nanos(time.time_ns()))
+async def wired(config: Config, engine: Engine, wall: Nanos) -> AsyncIterator[Wiring]:
+    """A recorded or synthetic market, and a paper account."""
+    yield _played(config, engine, wall)
 
 
 def _played(config: Config, engine: Engine, wall: Nanos) -> Wiring:
-    """A recorded or synthetic market, and a paper account."""
     feed = feed_of(config, Nanos(max(wall, engine.at + STEP)))
     messages = feed.messages(engine.at)
     first = next(messages, None)

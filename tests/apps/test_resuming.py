@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,7 +62,7 @@ async def played(config: Config, log: MemoryLog) -> list[Sealed]:
         if fills >= FILLS:
             session.runner.stop("test", "enough")
 
-    async with wired(config, engine) as wiring:
+    async with wired(config, engine, Nanos(time.time_ns())) as wiring:
         session = Session(config, log, engine, wiring)
         session.runner.on_turn.append(look)
         await session.run("test")

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import sys
+import time
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -18,14 +20,15 @@ from mm.apps.interrupts import Interrupts
 from mm.apps.logs import desk_log
 from mm.apps.runner import OnTurn
 from mm.apps.screen import Screen
-from mm.apps.session import Ended, Session, recover
+from mm.apps.session import Ended, Session, Wiring, recover
 from mm.apps.sessions import DeskFiles, desk_files, recording
 from mm.apps.spool import Spool
 from mm.apps.statistics import Statistics
+from mm.apps.venue_config import VenueFeedConfig
 from mm.apps.wiring import precheck, wired
 from mm.engine.core import Engine
 from mm.errors import ConfigError, TradingStopped, VenueUnavailable
-from mm.events.units import SECONDS
+from mm.events.units import SECONDS, Nanos
 from mm.log.chain import Head
 from mm.log.jetstream import JetStreamLog
 from mm.projections.depth import warm
@@ -189,7 +192,7 @@ async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Int
             err.print(f"[dim]recovered {recovery.events:,} events in {recovery.seconds:.2f} s[/]")
         title = f"mm · paper · {config.desk}"
         every = config.status_every.nanos / SECONDS
-        async with wired(config, engine) as wiring:
+        async with wiring_of(config, engine) as wiring:
             session = Session(config, log, engine, wiring, Spool(files.spool))
             with Screen(engine, title, every, paced=config.speed is not None) as screen:
                 session.runner.on_turn += [screen.turn, tapping(log, engine)]
@@ -198,6 +201,22 @@ async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Int
                 interrupts.final(LATE)
         _cache(files.snapshot, engine, log.head)
         return _report(ended, screen, files)
+
+
+def wiring_of(config: Config, engine: Engine) -> AbstractAsyncContextManager[Wiring]:
+    """The parts around the runner; raises `ConfigError` where a venue's need is not installed."""
+    wall = Nanos(time.time_ns())
+    if not isinstance(config.feed, VenueFeedConfig):
+        return wired(config, engine, wall)
+    try:
+        from mm.apps import venues
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"a venue needs {error.name}, which is not installed",
+            where="feed.kind",
+            remedy="install the extra: pip install 'mm[venues]'",
+        ) from error
+    return venues.wired(config, engine, wall)
 
 
 def _cache(path: Path, engine: Engine, head: Head) -> None:

@@ -1,0 +1,41 @@
+"""What a config says about a venue: which one, what of it, and how patient we are with it."""
+
+import msgspec
+
+from mm.engine.settings import Duration
+
+
+class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where venues' hosts are looked for: as usual, or all at one address, an emulator's.
+
+    `MM_RESOLVE` and `MM_CA_FILE` override them.
+    """
+
+    resolve: str = ""
+    ca: str = ""
+
+
+class VenueFeedConfig(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="venue",
+):
+    """A venue's market data, live. Without `channels` everything that the venue offers."""
+
+    venue: str
+    symbols: tuple[str, ...]
+    channels: tuple[str, ...] = ()
+    interval: str = "1m"
+    audit: bool = True
+    stale_after: Duration = Duration("10s")
+    poll_after: Duration = Duration("30s")
+    poll_every: Duration = Duration("1s")
+    redefine_every: Duration = Duration("1h")
+
+    @property
+    def speed(self) -> str:
+        """Real time."""
+        return "1"

@@ -1,0 +1,113 @@
+"""The venues there are, and a session's feed from one of them: everything network, in one file.
+
+Nothing else of `mm.apps` imports it before a command needs a venue, so that all the rest works
+without the `venues` extra.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from mm.apps.clock import PacedClock
+from mm.apps.config import Config
+from mm.apps.inbox import Inbox
+from mm.apps.session import STEP, Wiring
+from mm.apps.venue_config import NetworkConfig, VenueFeedConfig
+from mm.apps.wiring import paper_account
+from mm.engine.core import Engine
+from mm.errors import ConfigError
+from mm.events.instrument import InstrumentDefined
+from mm.events.units import Nanos
+from mm.gateways.binance_raw import MARKETS
+from mm.gateways.market_port import MarketPort
+from mm.gateways.network import NetworkSettings, open_network, settings_from
+from mm.gateways.questions import Outside
+from mm.gateways.venue_feed import FeedSettings, Known, VenueFeed, known
+from mm.gateways.venues.binance.market import BinanceMarket
+from mm.gateways.venues.kraken.market import KrakenMarket
+from mm.projections.ledger import Ledger
+
+VENUES = (*MARKETS, "kraken")
+
+
+def market_port(feed: VenueFeedConfig) -> MarketPort:
+    """The public side of the venue that a config names; raises `ConfigError`."""
+    if feed.venue in MARKETS:
+        return BinanceMarket(feed.venue, feed.channels, feed.interval, audit=feed.audit)
+    if feed.venue == "kraken":
+        return KrakenMarket()
+    raise ConfigError(
+        f"there is no venue {feed.venue!r}",
+        where="feed.venue",
+        remedy=f"choose one of {', '.join(VENUES)}",
+    )
+
+
+def settings_of(feed: VenueFeedConfig) -> FeedSettings:
+    """How patient the feed is."""
+    return FeedSettings(
+        stale_after=feed.stale_after.nanos,
+        poll_after=feed.poll_after.nanos,
+        poll_every=feed.poll_every.nanos,
+        redefine_every=feed.redefine_every.nanos,
+    )
+
+
+def network_of(config: NetworkConfig) -> NetworkSettings:
+    """Where hosts are looked for, the environment's word first."""
+    return settings_from(os.environ, NetworkSettings(resolve=config.resolve, ca=config.ca))
+
+
+def revised(found: tuple[InstrumentDefined, ...], ledger: Ledger) -> tuple[InstrumentDefined, ...]:
+    """The instruments as the venue has them now, as revisions of those that the log has."""
+    return tuple(_revised(each, ledger.instruments.get(each.instrument, each)) for each in found)
+
+
+def _revised(now: InstrumentDefined, before: InstrumentDefined) -> InstrumentDefined:
+    same = msgspec.structs.replace(now, revision=before.revision)
+    if same == before or now.identity != before.identity:
+        return same
+    return msgspec.structs.replace(now, revision=before.revision + 1)
+
+
+class VenueSource:
+    """A venue's feed as a session hears it."""
+
+    def __init__(self, feed: VenueFeed) -> None:
+        """Hear nothing yet."""
+        self.feed = feed
+
+    @property
+    def instruments(self) -> tuple[InstrumentDefined, ...]:
+        """What the feed speaks of."""
+        return self.feed.instruments
+
+    async def carry(self, inbox: Inbox) -> None:
+        """Until it is cancelled."""
+        await self.feed.run(inbox.offer)
+
+
+@asynccontextmanager
+async def wired(config: Config, engine: Engine, wall: Nanos) -> AsyncIterator[Wiring]:
+    """A venue's feed in real time, and a paper account that trades on it."""
+    chosen = config.feed
+    assert isinstance(chosen, VenueFeedConfig), "somebody asked for a venue"
+    port = market_port(chosen)
+    start = Nanos(max(wall, engine.at + STEP))
+    clock = PacedClock(start)
+    async with open_network(port.hosts, network_of(config.network)) as session:
+        outside = Outside(session=session, now=clock.now)
+        listed = await known(port, outside, chosen.symbols)
+        instruments = revised(listed.instruments, engine.state.ledger)
+        feed = VenueFeed(
+            port, outside, Known(instruments, listed.closed), settings=settings_of(chosen)
+        )
+        yield Wiring(
+            source=VenueSource(feed),
+            gateway=paper_account(config, engine, instruments, start),
+            clock=clock,
+            inbox=Inbox(),
+            wall=wall,
+        )
