@@ -32,7 +32,7 @@ from mm.engine.settings import (
 from mm.errors import ConfigError
 from mm.events.instrument import ContractKind
 from mm.events.units import SECONDS, Nanos
-from mm.log.writer import AppendLimits
+from mm.log.limits import AppendLimits
 from mm.sim.settings import (
     PRESETS,
     Arrivals,

@@ -20,6 +20,7 @@ from mm.errors import ChainBroken, TailLost, WriterFenced
 from mm.events.units import TurnNumber
 from mm.log import streams as declared
 from mm.log.chain import START, Head, Sealed, advance, follow
+from mm.log.limits import AppendLimits
 from mm.log.mark import Mark, remembered
 from mm.log.pages import PageLimits
 from mm.log.reader import Reader
@@ -27,7 +28,7 @@ from mm.log.recovery import Found, Known, inspect
 from mm.log.tap import Tap
 from mm.log.walk import REMEDY
 from mm.log.wire import attach
-from mm.log.writer import AppendLimits, Writer
+from mm.log.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

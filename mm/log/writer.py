@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from mm.errors import LogError, LogFull, LogUnavailable, StreamMismatch, TailLost, WriterFenced
-from mm.events.turn import TURN_BYTES_MAX
 from mm.log.wire import NO_MESSAGE, NO_RESPONDERS, ask, nothing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mm.log.chain import Sealed
+    from mm.log.limits import AppendLimits
     from mm.log.streams import Streams
     from mm.log.wire import Close, Frame, Wire
 
@@ -35,17 +35,6 @@ WRONG_STREAM: Final = 10060
 STORE_FAILED: Final = 10077
 UNAVAILABLE: Final = 503
 OUT_OF_ROOM: Final = frozenset({10023, 10028, 10047, 10122})
-
-
-class AppendLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an append may take in all, and how long one attempt waits for its answer.
-
-    A server that is silent while its disk has less than `disk_free_min` bytes is taken for full.
-    """
-
-    append_seconds_max: float = 5.0
-    ack_seconds_max: float = 1.0
-    disk_free_min: int = 2 * TURN_BYTES_MAX
 
 
 class Refusal(msgspec.Struct, frozen=True):

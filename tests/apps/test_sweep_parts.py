@@ -226,3 +226,10 @@ def test_one_sweep_writes_a_file(tmp_path: Path) -> None:
         with pytest.raises(StoreLocked, match="another process"):
             Results(file)
         other.stdin.close()
+
+
+def test_a_worker_loads_no_client_of_the_log_server() -> None:
+    """That would be a third of what it loads, and it plays from files."""
+    asked = "import sys, mm.apps.sweep_worker; print('nats' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, check=True, text=True)
+    assert said.stdout == "False\n"

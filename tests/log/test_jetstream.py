@@ -20,10 +20,10 @@ from mm.errors import LogFull, LogUnavailable, StreamMismatch, WriterFenced
 from mm.events.units import TurnNumber
 from mm.log.connection import close, connect
 from mm.log.jetstream import LogOptions
+from mm.log.limits import AppendLimits
 from mm.log.mark import remembered
 from mm.log.server import EmbeddedServer
 from mm.log.wire import ask
-from mm.log.writer import AppendLimits
 from tests.log.turns import DESK, fill, market, opened, orders, pause, resume
 
 if TYPE_CHECKING:
