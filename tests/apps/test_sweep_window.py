@@ -20,6 +20,8 @@ from mm.log.rows import ROW, Flag, Kind, Rows
 from mm.projections import ladder
 from mm.sim.compiled_run import CompiledRun, Memory
 from tests.build import instrument
+from tests.ladder import next_key
+from tests.ladder import shown as ladder_shown
 
 if TYPE_CHECKING:
     from mm.log.row_file import RowFile
@@ -121,8 +123,8 @@ def levels(memory: Memory, book: int, side: int) -> list[tuple[int, int]]:
     found, key = [], int(memory.ladder.heads[book, ladder.BEST + side])
     while key != ladder.NONE:
         price = key if side == 0 else -key
-        found.append((price, int(ladder.shown(memory.address, book, side, price))))
-        key = int(ladder.next_key(memory.address, book, side, key))
+        found.append((price, int(ladder_shown(memory.address, book, side, price))))
+        key = int(next_key(memory.address, book, side, key))
     return found
 
 

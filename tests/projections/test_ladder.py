@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mm.projections.compiled import njit
 from mm.projections.ladder import (
     BEST,
     FAR_MAX,
@@ -19,9 +18,7 @@ from mm.projections.ladder import (
 )
 from mm.projections.ladder import clear as cleared
 from mm.projections.ladder import levels as best_levels
-from mm.projections.ladder import next_key as compiled_next_key
-from mm.projections.ladder import set_level as compiled_set_level
-from mm.projections.ladder import shown as compiled_shown
+from tests.ladder import next_key, set_level, shown
 
 ALL: Final = 1 << 12
 """More levels than any test sets."""
@@ -34,24 +31,6 @@ far = st.integers(1, 4 * MIDDLE)
 prices = st.one_of(near, near, edges, far)
 sizes = st.one_of(st.just(0), st.integers(1, 9), st.integers(1, 1 << 62))
 sides = st.integers(0, 1)
-
-
-@njit(cache=True)
-def set_level(m: int, book: int, side: int, price: int, size: int) -> None:
-    """What compiled code does, as Python can call it."""
-    compiled_set_level(m, book, side, price, size)
-
-
-@njit(cache=True)
-def next_key(m: int, book: int, side: int, key: int) -> int:
-    """What compiled code finds, as Python can call it."""
-    return compiled_next_key(m, book, side, key)
-
-
-@njit(cache=True)
-def shown(m: int, book: int, side: int, price: int) -> int:
-    """What compiled code finds, as Python can call it."""
-    return compiled_shown(m, book, side, price)
 
 
 class Books:
