@@ -42,6 +42,8 @@ class Environment:
 
 HFTBACKTEST: Final = Environment("hftbacktest", "3.12")
 NAUTILUS: Final = Environment("nautilus", "3.13")
+BINANCE_CONNECTOR: Final = Environment("binance-connector", "3.12")
+PYTHON_BINANCE: Final = Environment("python-binance", "3.12")
 
 
 def cache() -> Path:

@@ -159,9 +159,13 @@ class Account:
             if instrument is None or record.instrument.instrument == instrument
         ]
 
-    def orders(self, instrument: InstrumentId) -> list[Record]:
-        """Every order on an instrument that is still known, oldest first."""
-        return [r for r in self._orders.values() if r.instrument.instrument == instrument]
+    def orders(self, instrument: InstrumentId | None = None) -> list[Record]:
+        """Every order that is still known, on one instrument or all, oldest first."""
+        return [
+            record
+            for record in self._orders.values()
+            if instrument is None or record.instrument.instrument == instrument
+        ]
 
     def trades(self, instrument: InstrumentId) -> list[Fill]:
         """The fills on an instrument, oldest first."""

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from mm.apps.cli.live import warm_kernels, warm_venue
 from mm.apps.cli.output import out
 from mm.apps.emulating import Emulation, Settings, keys_from
 from mm.apps.interrupts import Interrupts
@@ -82,6 +83,8 @@ def emulate(
         faults=tuple(_faults(faults)),
     )
     emulation = Emulation(settings, keys_from(os.environ))
+    warm_kernels()
+    warm_venue()
     directory = data_dir(data) / "emulator"
     directory.mkdir(parents=True, exist_ok=True)
     asyncio.run(_serve(emulation, settings, port, directory, status))

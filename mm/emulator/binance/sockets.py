@@ -71,7 +71,7 @@ class MarketSockets:
 
         def begin(socket: Socket) -> Callable[[str], Awaitable[None]]:
             socket.ended.append(self._streams.leave)
-            dialogue = Dialogue(self._streams, Subscriber(socket, combined))
+            dialogue = Dialogue(self._streams, Subscriber(socket, combined), self._join)
             self._streams.subscribe(dialogue.subscriber, wanted)
             for key in filter(None, keys):
                 self._join(socket, key, combined=combined)
@@ -83,9 +83,10 @@ class MarketSockets:
 class Dialogue:
     """Requests on one market socket."""
 
-    def __init__(self, streams: Streams, subscriber: Subscriber) -> None:
+    def __init__(self, streams: Streams, subscriber: Subscriber, join: Join) -> None:
         """Start as the address said."""
         self._streams = streams
+        self._join = join
         self.subscriber = subscriber
 
     async def hear(self, said: str) -> None:
@@ -105,7 +106,9 @@ class Dialogue:
             case "SUBSCRIBE" if names and len(names) == len(request.params):
                 if len(self._streams.of(self.subscriber.socket)) + len(names) > STREAMS_MAX:
                     return {"error": {"code": 2, "msg": "Invalid request: too many subscriptions"}}
-                self._streams.subscribe(self.subscriber, names)
+                socket, combined = self.subscriber
+                keys = {name for name in names if self._join(socket, name, combined=combined)}
+                self._streams.subscribe(self.subscriber, (n for n in names if n not in keys))
             case "UNSUBSCRIBE" if names and len(names) == len(request.params):
                 self._streams.unsubscribe(self.subscriber.socket, names)
             case "LIST_SUBSCRIPTIONS":
