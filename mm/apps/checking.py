@@ -10,6 +10,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
+from mm.apps.account_config import BOUNDS, PROCESSES_MAX
 from mm.apps.overrides import AND
 from mm.engine.settings import PythonSettings, validate
 from mm.errors import ConfigError
@@ -82,13 +83,18 @@ def _check_instruments(config: Config) -> None:
 
 
 def _check_wallets(config: Config) -> None:
-    """The simulated venue has one account, and rejects every order of another."""
+    """There is one account, and every order of another would be rejected."""
+    wallets = {"paper.wallet": config.paper.wallet}
+    if config.venue is not None:
+        wallets["venue.wallet"] = config.venue.wallet
     for name, strategy in config.strategies.items():
-        if strategy.wallet != config.paper.wallet:
+        for where, wallet in wallets.items():
+            if strategy.wallet == wallet:
+                continue
             raise ConfigError(
-                f"strategies.{name}.wallet = {strategy.wallet!r} is not "
-                f"paper.wallet = {config.paper.wallet!r}: the venue would reject its every order",
-                where=f"strategies.{name}.wallet{AND}paper.wallet",
+                f"strategies.{name}.wallet = {strategy.wallet!r} is not {where} = {wallet!r}: "
+                "the venue would reject its every order",
+                where=f"strategies.{name}.wallet{AND}{where}",
                 remedy="give both the same name",
             )
 
@@ -159,6 +165,10 @@ def bounded(config: Config) -> list[tuple[str, int, int, int]]:
     for name, least in VENUE_AGES.items():
         if age := getattr(config.feed, name, None):
             found.append((f"feed.{name}", least, age.nanos, YEAR))
+    if config.venue is not None:
+        for name, (least, most) in BOUNDS.items():
+            found.append((f"venue.{name}", least, getattr(config.venue, name).nanos, most))
+        found.append(("venue.processes_max", 1, config.venue.processes_max, PROCESSES_MAX))
     if market := getattr(config.feed, "market", None):
         found.append(("feed.market.funding_interval", 0, market.funding_interval.nanos, YEAR))
     return found

@@ -17,6 +17,7 @@ import msgspec
 import yaml
 
 from mm.apps import checking
+from mm.apps.account_config import AccountConfig
 from mm.apps.checking import SPEED_MAX, check
 from mm.apps.overrides import overridden, source
 from mm.apps.own import loaded
@@ -216,6 +217,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     paper: PaperConfig = PaperConfig()
     log: LogConfig = LogConfig()
     network: NetworkConfig = NetworkConfig()
+    venue: AccountConfig | None = None
     seed: int = 1
     duration: Duration = Duration("0s")
     status_every: Duration = Duration("5s")

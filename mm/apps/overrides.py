@@ -20,9 +20,11 @@ PREFIX: Final = "MM_"
 RESERVED: Final = frozenset(
     [
         *("MM_RECORDINGS", "MM_DATA", "MM_SESSION", "MM_CACHE"),
-        *("MM_RESOLVE", "MM_CA_FILE", "MM_EMULATOR_KEY", "MM_EMULATOR_SECRET"),
+        *("MM_RESOLVE", "MM_CA_FILE"),
     ]
 )
+KEYS: Final = re.compile(r"MM_[A-Z0-9]+(_[A-Z0-9]+)*_(KEY|SECRET|PASSPHRASE)")
+"""Keys to venues: secrets, and no part of a config."""
 DOT: Final = "__"
 AND: Final = " and "
 """Between the keys that an error is about."""
@@ -41,7 +43,7 @@ def overridden(
     values = _copied(plain)
     variables: dict[str, str] = {}
     for name in sorted(environment):
-        if name.startswith(PREFIX) and name not in RESERVED:
+        if name.startswith(PREFIX) and name not in RESERVED and not KEYS.fullmatch(name):
             variable = Variable(name, values, kind)
             table, key = variable.place()
             table[key] = environment[name]

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from mm.apps.accounts import account_at, hosts_of
 from mm.apps.clock import PacedClock
 from mm.apps.config import Config
 from mm.apps.inbox import Inbox
@@ -90,24 +91,29 @@ class VenueSource:
 
 
 @asynccontextmanager
-async def wired(config: Config, engine: Engine, wall: Nanos) -> AsyncIterator[Wiring]:
-    """A venue's feed in real time, and a paper account that trades on it."""
+async def wired(
+    config: Config, engine: Engine, wall: Nanos, *, paper: bool = True
+) -> AsyncIterator[Wiring]:
+    """A venue's feed in real time, and an account that trades on it: on paper, or the config's."""
     chosen = config.feed
     assert isinstance(chosen, VenueFeedConfig), "somebody asked for a venue"
     port = market_port(chosen)
     start = Nanos(max(wall, engine.at + STEP))
     clock = PacedClock(start)
-    async with open_network(port.hosts, network_of(config.network)) as session:
+    hosts = port.hosts if paper else (*port.hosts, *hosts_of(config))
+    async with open_network(dict.fromkeys(hosts), network_of(config.network)) as session:
         outside = Outside(session=session, now=clock.now)
         listed = await known(port, outside, chosen.symbols)
         instruments = revised(listed.instruments, engine.state.ledger)
         feed = VenueFeed(
             port, outside, Known(instruments, listed.closed), settings=settings_of(chosen)
         )
-        yield Wiring(
-            source=VenueSource(feed),
-            gateway=paper_account(config, engine, instruments, start),
-            clock=clock,
-            inbox=Inbox(),
-            wall=wall,
-        )
+        inbox = Inbox()
+        source = VenueSource(feed)
+        if paper:
+            gateway = paper_account(config, engine, instruments, start)
+            yield Wiring(source=source, gateway=gateway, clock=clock, inbox=inbox, wall=wall)
+            return
+        edge = (inbox.tell, clock.now)
+        async with account_at(config, engine, instruments, session, edge) as real:
+            yield Wiring(source=source, gateway=real, clock=clock, inbox=inbox, wall=wall)

@@ -22,6 +22,7 @@ from mm.gateways.account_settings import AccountSettings
 from mm.gateways.calls import Calls, Facts, worded
 from mm.gateways.clock_check import VenueClock
 from mm.gateways.commands import Commands
+from mm.gateways.credentials import refuse_dangerous
 from mm.gateways.inquiries import Inquiries
 from mm.gateways.limiter import Limiter, Priority
 from mm.gateways.order_port import OrderPort, StreamDown, StreamUp
@@ -81,6 +82,7 @@ class VenueGateway:
         self._timed = asyncio.Event()
         self._up = asyncio.Event()
         self._connections = 0
+        self._permitted = False
         self._last = "nothing"
         self._started = False
         self._reconciled = False
@@ -124,7 +126,8 @@ class VenueGateway:
     async def reconcile(self, at: Nanos, live: list[Order]) -> Facts:  # noqa: ARG002 - time moves.
         """Connect if that was not done, and hold the account against the venue's.
 
-        Raises `VenueUnavailable` where the venue cannot be asked at the start; later that is told.
+        Raises `VenueUnavailable` where the venue cannot be asked at the start (later that is told),
+        and `VenueRefused` for a key that may do more than trade.
         """
         for order in live:
             self._tracks.learn(order)
@@ -256,6 +259,7 @@ class VenueGateway:
             await self._up.wait()
             connection = self._connections
             try:
+                await self._check_key()
                 found = await self._reconciliation.run()
             except VenueSaid as said:
                 self._last = worded(said)
@@ -265,6 +269,14 @@ class VenueGateway:
             if self._up.is_set() and connection == self._connections:
                 self._reconciled = True
                 return self._settle(found)
+
+    async def _check_key(self) -> None:
+        """Once, before the account is used; raises `VenueRefused` for one that may do too much."""
+        if not self._permitted:
+            ask = self._port.permissions
+            found = await self._calls.make("permissions", Priority.ASK, ask)
+            refuse_dangerous(self._port.venue, found)
+            self._permitted = True
 
     def _settle(self, found: Found) -> Facts:
         """Do what the comparison asks for; returns what it found."""

@@ -203,9 +203,13 @@ def test_errors_are_json_for_programs(live: Live, tmp_path: Path) -> None:
     assert told["remedy"]
 
 
-def test_without_paper_there_is_no_venue(tmp_path: Path) -> None:
-    """This version trades on paper only, and says so."""
-    refused(mm("live", written(tmp_path)), 2, "no venue adapter", "add --paper")
+def test_without_paper_a_venue_has_to_be_named(tmp_path: Path) -> None:
+    """An account that the config names, on its venue's own feed."""
+    refused(mm("live", written(tmp_path)), 2, "names no venue", "add a [venue] table", "--paper")
+    config = written(
+        tmp_path, "[strategies.maker]", '[venue]\nname = "binance"\n[strategies.maker]'
+    )
+    refused(mm("live", config), 2, "its venue's own feed", 'kind = "venue"')
 
 
 def test_a_missing_recording_is_refused(live: Live, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ LEAVES: Final = [
     ("demo",),
     ("live",),
     ("emulate",),
+    ("venue", "ls"),
+    ("venue", "check"),
     ("replay", "verify"),
     ("replay", "backtest"),
     ("import", "binance-raw"),

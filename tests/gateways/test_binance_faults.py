@@ -64,6 +64,11 @@ def open_ids(binance: BinanceAccount) -> list[str]:
     return [record.ticket.client_id for record in binance.held.open(None)]
 
 
+async def decided(account: Wired, name: OrderId) -> None:
+    """Wait until it is known what became of a place."""
+    await account.until(lambda: account.status(name) is not Status.PENDING_NEW)
+
+
 async def rests(account: Wired, binance: BinanceAccount, size: str = "0.5") -> OrderId:
     """An order of ours at rest."""
     name = account.place(1, bid(binance), lots(binance, size))
@@ -205,14 +210,13 @@ async def test_too_many_requests_and_a_ban_are_facts(binance: BinanceAccount) ->
         long = {"Retry-After": "120"}
         binance.goes_wrong(Kind.REFUSE, method="POST", status=418, body=body, headers=long)
         while not any(each.banned for each in account.of(RateLimited)):
-            third = account.place(len(account.facts), bid(binance), lots(binance, "0.01"))
-            await account.until(lambda third=third: account.status(third) is not Status.PENDING_NEW)
+            await decided(account, account.place(len(account.facts), bid(binance), 100_000))
         limited, banned = account.of(RateLimited)
         assert (limited.banned, banned.banned) == (False, True)
         assert round((banned.until - banned.received) / SECONDS) == 120
         fourth = account.place(9_999, bid(binance), lots(binance, "0.01"))
         await account.reaches(fourth, Status.REJECTED)
-        assert not any(r.ticket.client_id == fourth for r in binance.held.orders(None))
+        assert fourth not in open_ids(binance)
 
 
 async def test_without_permission_a_person_has_to_look(binance: BinanceAccount) -> None:

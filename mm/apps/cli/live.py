@@ -1,11 +1,13 @@
 """`mm live CONFIG`: run a session on paper until its feed ends, its time is up or it is stopped."""
 
 import asyncio
+import importlib
 import os
 import sys
 import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -90,15 +92,28 @@ def live(
         overrides["duration"] = duration_of(seconds)
     loaded = located(configs.load(config, os.environ, overrides), data, config)
     if not paper:
-        raise ConfigError(
-            "there is no venue adapter in this version",
-            where="mm live",
-            remedy="add --paper to trade against the simulated venue",
-        )
-    report = run(play(loaded, data, rearm))
+        check_real(loaded)
+    report = run(play(loaded, data, rearm, paper=paper))
     show(report, as_json=as_json)
     refuse_open(report)
     refuse_halted(report.ended.halted, report.ended.faulted, where=report.log)
+
+
+def check_real(config: Config) -> None:
+    """Refuse to trade at a venue where the config names none, or not its feed."""
+    if config.venue is None:
+        raise ConfigError(
+            "the config names no venue to trade at",
+            where="venue.name",
+            remedy="add a [venue] table, or --paper to trade against the simulated venue",
+        )
+    if not isinstance(config.feed, VenueFeedConfig):
+        raise ConfigError(
+            "a real account trades on its venue's own feed",
+            where="feed.kind",
+            remedy='write kind = "venue", or add --paper',
+        )
+    networked("mm.apps.accounts").check_account(config)
 
 
 def duration_of(seconds: float) -> str:
@@ -166,7 +181,7 @@ def warm_venue() -> None:
         warm_trading()
 
 
-async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
+async def play(config: Config, data: Path | None, rearm: str = "", *, paper: bool = True) -> Report:
     """One session from the first turn to the last, and its closed span in the archive.
 
     Raises `Interrupted` when the operator did not want to wait for that.
@@ -174,15 +189,18 @@ async def play(config: Config, data: Path | None, rearm: str = "") -> Report:
     precheck(config)
     files = desk_files(config.desk, data)
     warm_kernels()
-    warm_venue()
+    if paper:
+        warm_venue()
     with Interrupts(EARLY) as interrupts:
-        report = await _session(config, files, rearm, interrupts)
+        report = await _session(config, files, rearm, interrupts, paper=paper)
         with progress("archiving", None):
             await archive_apart(files)
     return report
 
 
-async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Interrupts) -> Report:
+async def _session(
+    config: Config, files: DeskFiles, rearm: str, interrupts: Interrupts, *, paper: bool
+) -> Report:
     async with desk_log(config.desk, files, config.log) as log:
         with progress("reading the log", None):
             engine, recovery = await recover(log, files.snapshot)
@@ -190,33 +208,43 @@ async def _session(config: Config, files: DeskFiles, rearm: str, interrupts: Int
             err.print(note, style="yellow", markup=False)
         if recovery.turns:
             err.print(f"[dim]recovered {recovery.events:,} events in {recovery.seconds:.2f} s[/]")
-        title = f"mm · paper · {config.desk}"
+        mode = "paper" if paper else "live"
+        title = f"mm · {mode} · {config.desk}"
         every = config.status_every.nanos / SECONDS
-        async with wiring_of(config, engine) as wiring:
+        async with wiring_of(config, engine, paper=paper) as wiring:
             session = Session(config, log, engine, wiring, Spool(files.spool))
             with Screen(engine, title, every, paced=config.speed is not None) as screen:
                 session.runner.on_turn += [screen.turn, tapping(log, engine)]
                 interrupts.orderly(session.runner.stop, AT_ONCE)
-                ended = await session.run("paper", rearm)
+                ended = await session.run(mode, rearm)
                 interrupts.final(LATE)
         _cache(files.snapshot, engine, log.head)
         return _report(ended, screen, files)
 
 
-def wiring_of(config: Config, engine: Engine) -> AbstractAsyncContextManager[Wiring]:
+def wiring_of(
+    config: Config, engine: Engine, *, paper: bool
+) -> AbstractAsyncContextManager[Wiring]:
     """The parts around the runner; raises `ConfigError` where a venue's need is not installed."""
     wall = Nanos(time.time_ns())
     if not isinstance(config.feed, VenueFeedConfig):
         return wired(config, engine, wall)
+    wiring: AbstractAsyncContextManager[Wiring] = networked("mm.apps.venues").wired(
+        config, engine, wall, paper=paper
+    )
+    return wiring
+
+
+def networked(module: str) -> ModuleType:
+    """What needs the network; raises `ConfigError` where a venue's need is not installed."""
     try:
-        from mm.apps import venues
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"a venue needs {error.name}, which is not installed",
             where="feed.kind",
             remedy="install the extra: pip install 'mm[venues]'",
         ) from error
-    return venues.wired(config, engine, wall)
 
 
 def _cache(path: Path, engine: Engine, head: Head) -> None:

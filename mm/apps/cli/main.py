@@ -28,6 +28,7 @@ COMMANDS: Final = {
         "A 30-second paper session, and the proof that it replays.",
     ),
     "live": ("mm.apps.cli.live", "Run a session from a config file."),
+    "venue": ("mm.apps.cli.venue", "Look at venues: list, check."),
     "emulate": (
         "mm.apps.cli.emulate",
         "A venue on this machine, for real clients to trade on.",

@@ -21,9 +21,11 @@ from mm.gateways.venues.binance.messages import AssetNews, Reader, Report
 from mm.gateways.venues.binance.orders import Parameters, Wire, limit_terms
 from mm.gateways.venues.binance.rest import RECEIVE_WINDOW_MILLIS, Rest
 from mm.gateways.venues.binance.user_stream import Ended, Refused, Stream, held_open
+from mm.gateways.verdicts import VenueSaid
 
 URL: Final = "wss://ws-api.binance.com:443/ws-api/v3"
 SUBSCRIBE: Final = "userDataStream.subscribe.signature"
+NO_PAGE: Final = f"http {HTTPStatus.NOT_FOUND.value}"
 DAY: Final = Nanos(86_400 * SECONDS)
 
 
@@ -101,8 +103,13 @@ class Spot(NamedTuple):
         ]
 
     async def permissions(self, rest: Rest) -> tuple[str, ...]:
-        """What the key may do."""
-        answer = await rest.call("sapiGetAccountApiRestrictions")
+        """What the key may do; a venue without such a page does not tell."""
+        try:
+            answer = await rest.call("sapiGetAccountApiRestrictions")
+        except VenueSaid as said:
+            if said.raw_code == NO_PAGE:
+                return ()
+            raise
         names = {
             "enableReading": "read",
             "enableSpotAndMarginTrading": "trade",
