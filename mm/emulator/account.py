@@ -109,6 +109,13 @@ class Account:
         self._take(self._venue.advance(at))
         return record
 
+    def expire(self, record: Record) -> None:
+        """A refused order is one that was taken and ended at once: so venues tell some of them."""
+        record.status, record.reason = Status.NEW, None
+        self._tell(Update(Happened.PLACED, msgspec.structs.replace(record), record.updated))
+        record.status = Status.EXPIRED
+        self._tell(Update(Happened.EXPIRED, msgspec.structs.replace(record), record.updated))
+
     def amend(self, record: Record, price: Ticks, size: Lots) -> RejectReason | None:
         """Move an order to a price and a total size; None when that was done."""
         at = self.clock()

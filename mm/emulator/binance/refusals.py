@@ -66,6 +66,12 @@ def unknown_order() -> Refused:
 
 UNRECORDED: Final = "The order will not be recorded in the order history"
 
+
+def too_small_a_change() -> Refused:
+    """An order that keeps its place can only be made smaller."""
+    return Refused(-2038, "Order amend (quantity increase) is not supported.")
+
+
 SPOT_REJECTS: Final[dict[RejectReason, tuple[int, str]]] = {
     RejectReason.POST_ONLY_CROSSED: (-2010, "Order would immediately match and take."),
     RejectReason.NO_FUNDS: (-2010, "Account has insufficient balance for requested action."),

@@ -13,6 +13,7 @@ from mm.emulator.binance.public import PublicData
 from mm.emulator.binance.rest import Rest
 from mm.emulator.binance.socket_api import SocketApi
 from mm.emulator.binance.sockets import MarketSockets
+from mm.emulator.binance.spot_changes import SpotChanges, restrictions
 from mm.emulator.binance.spot_market import RATE_LIMITS, SpotWording, exchange_info
 from mm.emulator.binance.spot_orders import SpotOrders
 from mm.emulator.binance.spot_private import spot_news
@@ -94,10 +95,14 @@ def _public(data: PublicData) -> dict[tuple[str, str], Endpoint]:
 
 
 def _private(orders: SpotOrders) -> dict[tuple[str, str], Endpoint]:
+    changes = SpotChanges(orders)
     return {
         ("POST", "/api/v3/order"): Endpoint(orders.place, 1, SIGNED, 1),
         ("POST", "/api/v3/order/test"): Endpoint(orders.test, 1, SIGNED),
         ("DELETE", "/api/v3/order"): Endpoint(orders.cancel, 1, SIGNED),
+        ("POST", "/api/v3/order/cancelReplace"): Endpoint(changes.replace, 1, SIGNED, 1),
+        ("PUT", "/api/v3/order/amend/keepPriority"): Endpoint(changes.amend, 4, SIGNED),
+        ("GET", "/sapi/v1/account/apiRestrictions"): Endpoint(restrictions, 1, SIGNED),
         ("GET", "/api/v3/order"): Endpoint(orders.query, 4, SIGNED),
         ("GET", "/api/v3/openOrders"): Endpoint(orders.open, open_weight, SIGNED),
         ("DELETE", "/api/v3/openOrders"): Endpoint(orders.cancel_all, 1, SIGNED),
@@ -118,6 +123,7 @@ def _keys(keys: ListenKeys) -> dict[tuple[str, str], Endpoint]:
 
 
 def _methods(data: PublicData, orders: SpotOrders) -> dict[str, Endpoint]:
+    changes = SpotChanges(orders)
     return {
         "ping": Endpoint(data.ping),
         "time": Endpoint(data.time),
@@ -128,6 +134,8 @@ def _methods(data: PublicData, orders: SpotOrders) -> dict[str, Endpoint]:
         "order.place": Endpoint(orders.place, 1, SIGNED, 1),
         "order.test": Endpoint(orders.test, 1, SIGNED),
         "order.cancel": Endpoint(orders.cancel, 1, SIGNED),
+        "order.cancelReplace": Endpoint(changes.replace, 1, SIGNED, 1),
+        "order.amend.keepPriority": Endpoint(changes.amend, 4, SIGNED),
         "order.status": Endpoint(orders.query, 4, SIGNED),
         "openOrders.status": Endpoint(orders.open, open_weight, SIGNED),
         "openOrders.cancelAll": Endpoint(orders.cancel_all, 1, SIGNED),

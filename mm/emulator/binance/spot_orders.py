@@ -21,7 +21,8 @@ from mm.emulator.binance.refusals import (
 from mm.emulator.binance.streams import Payload
 from mm.emulator.exchange import Listing
 from mm.emulator.orders import Fill, Record, Status, Ticket
-from mm.events.orders import Liquidity, OrderKind, TimeInForce
+from mm.events.instrument import InstrumentDefined
+from mm.events.orders import Liquidity, OrderKind, RejectReason, TimeInForce
 from mm.events.units import EXACT, Lots, Side, Ticks, steps
 
 PLACES_MAX: Final = 8
@@ -95,8 +96,13 @@ def _size(call: Call, listing: Listing, side: Side, price: Ticks) -> Lots:
         if price or not call.given("quoteOrderQty"):
             raise missing("quantity")
         return _worth(call, listing, side)
-    quantity = call.decimal("quantity")
-    precise(quantity, "quantity", PLACES_MAX)
+    return lots_of(call, instrument, "quantity")
+
+
+def lots_of(call: Call, instrument: InstrumentDefined, name: str) -> Lots:
+    """A quantity that keeps the filters; raises `Refused`."""
+    quantity = call.decimal(name)
+    precise(quantity, name, PLACES_MAX)
     lots = steps(quantity, instrument.lot_size)
     if lots is None or not lots or lots % instrument.size_step or lots < instrument.size_min:
         raise filtered("LOT_SIZE")
@@ -132,6 +138,8 @@ class SpotOrders:
         listing = listing_of(call)
         ticket = ticket_of(call, listing)
         record = call.account.place(ticket)
+        if record.reason is RejectReason.NO_LIQUIDITY:
+            call.account.expire(record)
         if record.status is Status.REJECTED:
             raise rejected(record.reason, SPOT_REJECTS)
         default = "ACK" if ticket.post_only else "FULL"

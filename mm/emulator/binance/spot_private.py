@@ -36,6 +36,7 @@ def execution(update: Update, kind: str) -> Payload:
     record, fill = update.order, update.fill
     instrument, ticket = record.instrument, record.ticket
     at, zero = millis(update.at), text(Decimal(0))
+    replaced = ticket.extras.get("renamed", "") if kind == "REPLACED" else ""
     canceled = update.happened is Happened.CANCELED
     last = None if fill is None else instrument.notional(fill.price, fill.size)
     event: Payload = {
@@ -51,7 +52,7 @@ def execution(update: Update, kind: str) -> Payload:
         "P": zero,
         "F": zero,
         "g": -1,
-        "C": ticket.client_id if canceled else "",
+        "C": ticket.client_id if canceled else replaced,
         "x": kind,
         "X": STATUSES[record.status],
         "r": "NONE",
