@@ -5,9 +5,10 @@ recording is the same at every pace.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from mm.events.instrument import InstrumentDefined
 from mm.events.units import SECONDS, Nanos
 from mm.gateways.base import Feed, Message
 from mm.gateways.recorder import Recorder
@@ -35,49 +36,17 @@ class Pace:
         return due - time.monotonic()
 
 
-class FeedRecording:
-    """Feed in, turns out, totals beside."""
+class Recorded:
+    """Messages on their way into a recording, totals beside."""
 
-    def __init__(self, feed: Feed, duration: Nanos | None, pace: Pace | None = None) -> None:
-        """Record `duration` of the feed's time from its first message on, or all of it.
+    def __init__(self, recorder: Recorder, instruments: Sequence[InstrumentDefined]) -> None:
+        """Count for these instruments."""
+        self._recorder = recorder
+        self._totals = {each.instrument: Totals(each) for each in instruments}
 
-        Without a pace messages are taken as fast as they can be worked off.
-        """
-        self._feed = feed
-        self._duration = duration
-        self._pace = pace
-        self._totals = {each.instrument: Totals(each) for each in feed.instruments}
-        self.stopped = False
-
-    def stop(self) -> None:
-        """End after the message under way; what was recorded stays."""
-        self.stopped = True
-
-    def run(self, recorder: Recorder, advance: Callable[[float], None]) -> None:
-        """Record until the feed or the duration ends or `stop`; `advance` hears of seconds."""
-        last, end = Nanos(0), None
-        for message in self._feed.messages(Nanos(0)):
-            if not last:
-                recorder.turn(message.received, self._feed.instruments)
-                last = message.received
-                end = None if self._duration is None else last + self._duration
-            if end is not None and message.received > end:
-                return
-            self._wait(message.received)
-            if self.stopped:
-                return
-            self._record(recorder, message)
-            advance((message.received - last) / SECONDS)
-            last = message.received
-
-    def _wait(self, received: Nanos) -> None:
-        if self._pace is None:
-            return
-        while not self.stopped and (seconds := self._pace.seconds_until(received)) > 0:
-            time.sleep(min(seconds, NAP_SECONDS_MAX))
-
-    def _record(self, recorder: Recorder, message: Message) -> None:
-        recorder.turn(message.received, message.facts)
+    def take(self, message: Message) -> None:
+        """Record a message and count it."""
+        self._recorder.turn(message.received, message.facts)
         heard = []
         for fact in message.facts:
             totals = self._totals.get(getattr(fact, "instrument", None))  # type: ignore[arg-type]
@@ -91,3 +60,50 @@ class FeedRecording:
     def report(self) -> list[dict[str, Any]]:
         """The figures of every instrument."""
         return [each.report() | each.book_report() for each in self._totals.values()]
+
+
+class FeedRecording:
+    """Feed in, turns out, totals beside."""
+
+    def __init__(self, feed: Feed, duration: Nanos | None, pace: Pace | None = None) -> None:
+        """Record `duration` of the feed's time from its first message on, or all of it.
+
+        Without a pace messages are taken as fast as they can be worked off.
+        """
+        self._feed = feed
+        self._duration = duration
+        self._pace = pace
+        self._recorded: Recorded | None = None
+        self.stopped = False
+
+    def stop(self) -> None:
+        """End after the message under way; what was recorded stays."""
+        self.stopped = True
+
+    def run(self, recorder: Recorder, advance: Callable[[float], None]) -> None:
+        """Record until the feed or the duration ends or `stop`; `advance` hears of seconds."""
+        self._recorded = recorded = Recorded(recorder, self._feed.instruments)
+        last, end = Nanos(0), None
+        for message in self._feed.messages(Nanos(0)):
+            if not last:
+                recorder.turn(message.received, self._feed.instruments)
+                last = message.received
+                end = None if self._duration is None else last + self._duration
+            if end is not None and message.received > end:
+                return
+            self._wait(message.received)
+            if self.stopped:
+                return
+            recorded.take(message)
+            advance((message.received - last) / SECONDS)
+            last = message.received
+
+    def _wait(self, received: Nanos) -> None:
+        if self._pace is None:
+            return
+        while not self.stopped and (seconds := self._pace.seconds_until(received)) > 0:
+            time.sleep(min(seconds, NAP_SECONDS_MAX))
+
+    def report(self) -> list[dict[str, Any]]:
+        """The figures of every instrument."""
+        return [] if self._recorded is None else self._recorded.report()

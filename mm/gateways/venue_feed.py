@@ -60,6 +60,7 @@ class Known(NamedTuple):
 
     instruments: tuple[InstrumentDefined, ...]
     closed: dict[InstrumentId, str]
+    answers: tuple[Frame, ...] = ()
 
 
 async def known(port: MarketPort, outside: Outside, symbols: tuple[str, ...]) -> Known:
@@ -67,7 +68,12 @@ async def known(port: MarketPort, outside: Outside, symbols: tuple[str, ...]) ->
     session, now = outside.session, outside.now
     answers = tuple([await ask(session, request, now) for request in port.definitions()])
     instruments = port.instruments(answers, symbols)
-    return Known(instruments, port.closed(answers, instruments))
+    return Known(instruments, port.closed(answers, instruments), answers)
+
+
+def missed_reason(frame: Frame, error: BadInput) -> str:
+    """Why a frame is missed, as the log has it."""
+    return f"{frame.channel}: {error.what}"[:REASON_MAX]
 
 
 class VenueFeed:
@@ -159,7 +165,7 @@ class VenueFeed:
             facts: Sequence[Fact] = self.parser.parse(frame)
         except BadInput as error:
             self.unread += 1
-            reason = f"{frame.channel}: {error.what}"[:REASON_MAX]
+            reason = missed_reason(frame, error)
             facts = self.parser.missed(frame.channel, frame.received, reason)
         if facts:
             self._tell(frame.received, facts)

@@ -39,6 +39,7 @@ COMMANDS: Final = {
         "Turn captured or tabular market data into a recording.",
     ),
     "record": ("mm.apps.cli.record", "Write a feed to a recording."),
+    "adapter": ("mm.apps.cli.adapter", "Parse a venue's raw frames anew, and compare."),
     "log": (
         "mm.apps.cli.log",
         "Look at logs: list, count, show, check, follow, export.",

@@ -13,6 +13,7 @@ from mm.errors import BadInput, ConfigError, Interrupted
 SYNTHETIC: Final = "synthetic"
 SYNTHETIC_SECONDS: Final = 60.0
 SPEED_MAX: Final = "max"
+RAW: Final = ".raw"
 SECONDS_MAX: Final = 10 * 366 * 86_400.0
 FIGURES: Final = (
     *("kind", "messages", "first", "last", "level_updates", "quotes", "trades", "candles"),
@@ -23,8 +24,9 @@ Example:
 
     mm record --feed synthetic --seconds 300 --seed 7 --out recordings/synthetic
 
-A recording can be the feed, too: `--seconds` then keeps its beginning. Ctrl-C ends the recording
-and keeps what it holds.
+A recording can be the feed, too: `--seconds` then keeps its beginning. A venue is recorded live:
+`--feed binance:BTCUSDT,ETHUSDT`, with `--raw` the frames as they came, too. Ctrl-C ends the
+recording and keeps what it holds.
 """
 
 app = typer.Typer(add_completion=False)
@@ -33,7 +35,9 @@ app = typer.Typer(add_completion=False)
 @app.command(epilog=EXAMPLE)
 def record(
     *,
-    feed: Annotated[str, typer.Option(help="`synthetic`, or the directory of a recording.")],
+    feed: Annotated[
+        str, typer.Option(help="`synthetic`, a recording's directory, or `VENUE:SYMBOL,SYMBOL`.")
+    ],
     out_path: Annotated[Path, typer.Option("--out", help="Directory of the new recording.")],
     seconds: Annotated[
         float, typer.Option(help="How much of the feed's time (0: all; a synthetic market: 60).")
@@ -43,26 +47,52 @@ def record(
     start: Annotated[
         str, typer.Option(help="When the synthetic market begins, UTC.")
     ] = "2024-01-01T00:00:00Z",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Keep a venue's frames in OUT.raw, too.")
+    ] = False,
+    channels: Annotated[str, typer.Option(help="Of a venue: book,quotes,…; all if empty.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace a recording there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON.")] = False,
 ) -> None:
     """Write a feed to a recording."""
-    from mm.events.units import SECONDS, Nanos
-    from mm.gateways.feed_recording import FeedRecording, Pace
-
     _check_seconds(seconds)
     if feed == SYNTHETIC and not seconds:
         seconds = SYNTHETIC_SECONDS
-    pace = _speed(speed)
-    source = FeedRecording(
-        _feed(feed, seed, start),
-        Nanos(round(seconds * SECONDS)) if seconds else None,
-        None if pace is None else Pace(pace),
-    )
+    if ":" in feed:
+        beside = out_path.with_name(f"{out_path.name}{RAW}") if raw else None
+        source = _live(feed, channels, seconds or None, beside)
+    else:
+        source = _played(feed, seconds, _speed(speed), seed, start)
     document = _run(source, out_path, seconds or None, force=force)
     _show(document, as_json=as_json)
     if source.stopped:
         raise Interrupted("stopped by Ctrl-C; the recording holds what came before")
+
+
+def _played(feed: str, seconds: float, pace: float | None, seed: int, start: str) -> Any:
+    from mm.events.units import SECONDS, Nanos
+    from mm.gateways.feed_recording import FeedRecording, Pace
+
+    return FeedRecording(
+        _feed(feed, seed, start),
+        Nanos(round(seconds * SECONDS)) if seconds else None,
+        None if pace is None else Pace(pace),
+    )
+
+
+def _live(feed: str, channels: str, seconds: float | None, raw: Path | None) -> Any:
+    """A venue's feed; raises `ConfigError` for one that there is not."""
+    from mm.apps.cli.live import networked
+    from mm.apps.venue_config import NetworkConfig, VenueFeedConfig
+
+    venue, _, symbols = feed.partition(":")
+    chosen = VenueFeedConfig(
+        venue=venue,
+        symbols=tuple(filter(None, symbols.split(","))),
+        channels=tuple(filter(None, channels.split(","))),
+    )
+    network = networked("mm.apps.venues").network_of(NetworkConfig())
+    return networked("mm.apps.venue_recording").LiveRecording(chosen, network, seconds, raw)
 
 
 def _check_seconds(seconds: float) -> None:
