@@ -32,6 +32,7 @@ LEAVES: Final = [
     ("replay", "backtest"),
     ("import", "binance-raw"),
     ("import", "csv"),
+    ("adapter", "regress"),
     ("record",),
     *(("log", name) for name in ("ls", "stats", "show", "check", "tail", "export")),
     ("query",),
