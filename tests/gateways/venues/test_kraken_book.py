@@ -157,6 +157,21 @@ def test_connection_that_ends_takes_the_book_with_it() -> None:
     ]
 
 
+def test_snapshot_while_the_book_stands_takes_its_place() -> None:
+    """As a second socket brings one that takes over: no gap, and nothing to mend."""
+    market, book, made = Market(1), Book(), parser()
+    folded(book, [*made.parse(frame(market.snapshot()))])
+    folded(book, [*made.parse(frame(market.update()))])
+    for _ in range(3):
+        market.update()  # Heard on the socket that goes, or on none.
+    facts = made.parse(frame(market.snapshot()))
+    assert [type(fact) for fact in facts] == [BookSnapshot]
+    folded(book, [*facts])
+    folded(book, [*made.parse(frame(market.update()))])
+    assert (dict(book.bids(99)), dict(book.asks(99))) == (market.bids, market.asks)
+    assert made.wants(START) == []
+
+
 def test_refused_frame_makes_the_book_a_gap() -> None:
     """What a frame held that nobody could read was perhaps a change of this book."""
     market, made = Market(1), parser()
