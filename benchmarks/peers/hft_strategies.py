@@ -4,8 +4,9 @@ The maker looks at every step of `STEP_NS`: one post-only bid and ask around the
 against its inventory, replaced only when the target price changed, a side stopped at the most
 inventory allowed, and nothing placed where it would meet an order of its own that is still there,
 as our risk gate refuses it. Inventory is counted in whole lots, so that no rounding of floats
-decides. A step without a two-sided book does nothing. A journal, if given, takes down every order,
-cancel and fill; without one its code is not even compiled, so that it costs the timed runs nothing.
+decides. Without a two-sided book it cancels what rests, as our makers do. A journal, if given,
+takes down every order, cancel and fill; without one its code is not even compiled, so that it costs
+the timed runs nothing.
 """
 
 from typing import Any, Final, NamedTuple
@@ -128,16 +129,24 @@ def meets_own(hbt: Backtest, side: int, price: int) -> bool:
 
 
 @njit
+def withdraw(hbt: Backtest, side: int, pad: Pad) -> bool:
+    """Cancel one side's order; whether it was there, and not on its way to the venue."""
+    mine = pad.mine[0] if side == 1 else pad.mine[1]
+    order, orders = np.uint64(mine[0]), hbt.orders(0)
+    if order not in orders or not orders.get(order).cancellable:
+        return False
+    hbt.cancel(0, order, NO_WAIT)
+    note_cancel(hbt, mine[0], pad.counts, pad.kept)
+    return True
+
+
+@njit
 def work(hbt: Backtest, side: int, target: int, net: int, terms: Terms, pad: Pad) -> None:
     """Bring one side's order to its target; what is on its way to the venue is left alone."""
     mine = pad.mine[0] if side == 1 else pad.mine[1]
-    orders = hbt.orders(0)
     wanted = side * net < terms.most
-    resting = np.uint64(mine[0]) in orders
-    stale = resting and (mine[1] != target or not wanted)
-    if stale and orders.get(np.uint64(mine[0])).cancellable:
-        hbt.cancel(0, np.uint64(mine[0]), NO_WAIT)
-        note_cancel(hbt, mine[0], pad.counts, pad.kept)
+    resting = np.uint64(mine[0]) in hbt.orders(0)
+    if resting and (mine[1] != target or not wanted) and withdraw(hbt, side, pad):
         resting = False
     if resting or not wanted or meets_own(hbt, side, target):
         return
@@ -165,6 +174,8 @@ def maker(hbt: Backtest, terms: Terms, pad: Pad) -> None:
         depth = hbt.depth(0)
         bid, ask = depth.best_bid_tick, depth.best_ask_tick
         if bid < -NOWHERE or ask > NOWHERE:
+            withdraw(hbt, 1, pad)
+            withdraw(hbt, -1, pad)
             continue
         net = np.int64(np.rint(hbt.position(0) / terms.lot))
         fair = 0.5 * (bid + ask) - terms.skew * net / terms.qty
