@@ -23,13 +23,17 @@ class VenueFeedConfig(
     tag_field="kind",
     tag="venue",
 ):
-    """A venue's market data, live. Without `channels` everything that the venue offers."""
+    """A venue's market data, live. Without `channels` everything that the venue offers.
+
+    A venue of ccxt's is `ccxt.<id>`; `hosts` are those that ccxt does not name beforehand.
+    """
 
     venue: str
     symbols: tuple[str, ...]
     channels: tuple[str, ...] = ()
     interval: str = "1m"
     audit: bool = True
+    hosts: tuple[str, ...] = ()
     stale_after: Duration = Duration("10s")
     poll_after: Duration = Duration("30s")
     poll_every: Duration = Duration("1s")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mm.apps.clock import PacedClock
 from mm.apps.venue_config import VenueFeedConfig
-from mm.apps.venues import market_port, settings_of
+from mm.apps.venues import heard
 from mm.events.units import Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.base import Message
@@ -17,7 +17,7 @@ from mm.gateways.network import NetworkSettings, open_network
 from mm.gateways.questions import Outside
 from mm.gateways.raw_frames import RawHead, RawWriter
 from mm.gateways.recorder import Recorder
-from mm.gateways.venue_feed import VenueFeed, known
+from mm.projections.ledger import Ledger
 
 LOOK_SECONDS: Final = 0.1
 """A stop is heard within this time."""
@@ -35,7 +35,7 @@ class LiveRecording:
     ) -> None:
         """Record for so many seconds from now on, or until `stop`."""
         self._chosen = chosen
-        self._port = market_port(chosen)
+        self._market = heard(chosen)
         self._network = network
         self._seconds = seconds
         self._raw = raw
@@ -55,22 +55,17 @@ class LiveRecording:
 
     async def _run(self, recorder: Recorder, advance: Callable[[float], None]) -> None:
         clock = PacedClock(Nanos(time.time_ns()))
-        async with open_network(self._port.hosts, self._network) as session:
+        async with open_network(self._market.hosts, self._network) as session:
             outside = Outside(session=session, now=clock.now)
-            listed = await known(self._port, outside, self._chosen.symbols)
             raw = self._raw_writer()
-            if raw is not None:
-                raw.definitions(listed.answers)
-            self._recorded = recorded = Recorded(recorder, listed.instruments)
-            feed = VenueFeed(
-                self._port, outside, listed, settings=settings_of(self._chosen), raw=raw
-            )
+            feed = await self._market.open(outside, Ledger(), raw)
+            self._recorded = recorded = Recorded(recorder, feed.instruments)
 
             def offer(received: Nanos, facts: tuple[Fact, ...]) -> bool:
                 recorded.take(Message(received, facts))
                 return True
 
-            recorder.turn(clock.now(), listed.instruments)
+            recorder.turn(clock.now(), feed.instruments)
             running = asyncio.create_task(feed.run(offer))
             try:
                 await self._wait(running, advance)

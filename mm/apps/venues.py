@@ -4,9 +4,11 @@ Nothing else of `mm.apps` imports it before a command needs a venue, so that all
 without the `venues` extra.
 """
 
+import importlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -24,13 +26,16 @@ from mm.events.units import Nanos
 from mm.gateways.binance_raw import MARKETS
 from mm.gateways.market_port import MarketPort
 from mm.gateways.network import NetworkSettings, open_network, settings_from
+from mm.gateways.overload import Offer
 from mm.gateways.questions import Outside
+from mm.gateways.raw_frames import RawWriter
 from mm.gateways.venue_feed import FeedSettings, Known, VenueFeed, known
 from mm.gateways.venues.binance.market import BinanceMarket
 from mm.gateways.venues.kraken.market import KrakenMarket
 from mm.projections.ledger import Ledger
 
-VENUES = (*MARKETS, "kraken")
+VENUES: Final = (*MARKETS, "kraken", "ccxt.<id>")
+CCXT: Final = "ccxt."
 
 
 def market_port(feed: VenueFeedConfig) -> MarketPort:
@@ -73,10 +78,68 @@ def _revised(now: InstrumentDefined, before: InstrumentDefined) -> InstrumentDef
     return msgspec.structs.replace(now, revision=before.revision + 1)
 
 
+class LiveFeed(Protocol):
+    """What hears a venue: a port's feed, or ccxt's."""
+
+    @property
+    def instruments(self) -> tuple[InstrumentDefined, ...]:
+        """What it speaks of."""
+        ...
+
+    async def run(self, offer: Offer) -> None:
+        """Hear the venue until it is cancelled."""
+        ...
+
+
+class Heard(NamedTuple):
+    """Where a feed's hosts are, and how to open it once a session is there.
+
+    `open` takes what the log has of instruments, and who keeps frames as they come.
+    """
+
+    hosts: tuple[str, ...]
+    open: Callable[[Outside, Ledger, RawWriter | None], Awaitable[LiveFeed]]
+
+
+def heard(chosen: VenueFeedConfig) -> Heard:
+    """The feed that a config names; raises `ConfigError`."""
+    if chosen.venue.startswith(CCXT):
+        return _by_ccxt(chosen)
+    port = market_port(chosen)
+
+    async def opened(outside: Outside, ledger: Ledger, raw: RawWriter | None) -> LiveFeed:
+        listed = await known(port, outside, chosen.symbols)
+        if raw is not None:
+            raw.definitions(listed.answers)
+        now = Known(revised(listed.instruments, ledger), listed.closed)
+        return VenueFeed(port, outside, now, settings=settings_of(chosen), raw=raw)
+
+    return Heard(port.hosts, opened)
+
+
+def _by_ccxt(chosen: VenueFeedConfig) -> Heard:
+    """Ccxt takes seconds to load, so that only who wants it waits for it."""
+    feeds = importlib.import_module("mm.gateways.ccxt_feed")
+
+    async def opened(outside: Outside, ledger: Ledger, raw: RawWriter | None) -> LiveFeed:
+        if raw is not None:
+            raise ConfigError(
+                "ccxt keeps the frames of its sockets to itself",
+                where="--raw",
+                remedy="record without --raw, or a venue with a port of its own",
+            )
+        client = feeds.client_of(chosen.venue, outside)
+        listed = await feeds.listed(client, chosen.venue, chosen.symbols)
+        made: LiveFeed = feeds.CcxtFeed(client, outside, revised(listed, ledger), chosen.channels)
+        return made
+
+    return Heard(feeds.hosts_of(chosen.venue, chosen.hosts), opened)
+
+
 class VenueSource:
     """A venue's feed as a session hears it."""
 
-    def __init__(self, feed: VenueFeed) -> None:
+    def __init__(self, feed: LiveFeed) -> None:
         """Hear nothing yet."""
         self.feed = feed
 
@@ -97,17 +160,14 @@ async def wired(
     """A venue's feed in real time, and an account that trades on it: on paper, or the config's."""
     chosen = config.feed
     assert isinstance(chosen, VenueFeedConfig), "somebody asked for a venue"
-    port = market_port(chosen)
+    market = heard(chosen)
     start = Nanos(max(wall, engine.at + STEP))
     clock = PacedClock(start)
-    hosts = port.hosts if paper else (*port.hosts, *hosts_of(config))
+    hosts = market.hosts if paper else (*market.hosts, *hosts_of(config))
     async with open_network(dict.fromkeys(hosts), network_of(config.network)) as session:
         outside = Outside(session=session, now=clock.now)
-        listed = await known(port, outside, chosen.symbols)
-        instruments = revised(listed.instruments, engine.state.ledger)
-        feed = VenueFeed(
-            port, outside, Known(instruments, listed.closed), settings=settings_of(chosen)
-        )
+        feed = await market.open(outside, engine.state.ledger, None)
+        instruments = feed.instruments
         inbox = Inbox()
         source = VenueSource(feed)
         if paper:
