@@ -98,11 +98,16 @@ class Candles:
         if not self._minutes:
             return None
         opened = Nanos(self._minutes[-1].opened // interval * interval)
+        found = self.since(opened)
+        return found and msgspec.structs.replace(found, opened=opened)
+
+    def since(self, at: Nanos) -> Candle | None:
+        """One candle of all minutes that opened from a time on."""
         made: Candle | None = None
         for minute in reversed(self._minutes):
-            if minute.opened < opened:
+            if minute.opened < at:
                 break
-            earlier = msgspec.structs.replace(minute, opened=opened)
+            earlier = msgspec.structs.replace(minute)
             if made is not None:
                 earlier.add(made)
             made = earlier

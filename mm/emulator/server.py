@@ -5,6 +5,7 @@ the authority that was made at this start. The host `emulator.local` speaks for 
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -157,7 +158,7 @@ async def _listening(
             await site.start()
         except OSError as error:
             raise ConfigError(
-                f"port {port} cannot be listened on: {error.strerror}",
+                f"port {port} cannot be listened on: {os.strerror(error.errno or 0)}",
                 where="--port",
                 remedy="name another port, or 0 for any that is free",
             ) from error

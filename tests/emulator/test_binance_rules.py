@@ -121,7 +121,7 @@ async def test_an_id_is_unique_among_open_orders_only(there: Any) -> None:
     first = await signed(session, "POST", ORDER, **mine)
     again = await signed(session, "POST", ORDER, **mine)
     assert (again.code, again.body["msg"]) == (-2010, "Duplicate order sent.")
-    gone = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
+    gone: dict[str, Any] = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
     assert (await signed(session, "DELETE", ORDER, **gone)).body["orderId"] == first.body["orderId"]
     assert (await signed(session, "POST", ORDER, **mine)).status == 200
 

@@ -259,3 +259,65 @@ def test_a_seed_fails_in_the_same_places() -> None:
 
     assert hits(1) == hits(1)
     assert hits(1) != hits(2)
+
+
+async def test_a_fill_comes_late(there: Reached, exchange: Exchange) -> None:
+    """After what happened later."""
+    fails(there, Kind.LATE, stream="userData", text='"x":"TRADE"', seconds=0.2)
+    async with wired(there.session, SOCKET_API) as wire:
+        await wire.say("userDataStream.subscribe.signature", apiKey=KEYS.key)
+        placed = await signed(there.session, "POST", f"{SPOT}/api/v3/order", **LIMIT)
+        exchange.tell(printed(1, 5_995_000, 20_000, Side.SELL))
+        named = {"symbol": "BTCUSDT", "orderId": placed.body["orderId"]}
+        await signed(there.session, "DELETE", f"{SPOT}/api/v3/order", **named)
+        events = [(await wire.next())["event"] for _ in range(6)]
+    assert [event["x"] for event in events if "x" in event] == ["NEW", "CANCELED", "TRADE"]
+
+
+async def test_a_connection_is_half_open(there: Reached, exchange: Exchange) -> None:
+    """Not even a ping is answered, and the other side does not know."""
+    fails(there, Kind.DEAFEN)
+    async with there.session.ws_connect(DEPTH) as socket:
+        exchange.tell(change(101, bids=(5_980_000, 1)))
+        (held,) = there.running.hub.sockets
+        await asyncio.wait_for(deaf(there), 5)
+        await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 1})
+        with pytest.raises(TimeoutError):
+            await socket.receive(timeout=0.3)
+        held.cut()
+
+
+async def deaf(there: Reached) -> None:
+    """Return when a socket is."""
+    while not there.running.hub.sockets[0].deaf:  # noqa: ASYNC110  Nobody tells.
+        await asyncio.sleep(0)
+
+
+async def test_an_order_is_done_and_the_answer_is_a_page(
+    there: Reached, exchange: Exchange
+) -> None:
+    """A gateway gave up on a backend that did not."""
+    fails(there, Kind.ANSWER, method="POST", status=504)
+    answer = await signed(there.session, "POST", f"{SPOT}/api/v3/order", **LIMIT)
+    assert (answer.status, answer.body[:6]) == (504, b"<html>")
+    assert len(exchange.accounts[KEYS.key].open()) == 1
+
+
+async def test_an_answer_is_empty(there: Reached) -> None:
+    """200, and nothing."""
+    fails(there, Kind.ANSWER, status=200, body="")
+    assert (await ask(there.session, "GET", f"{SPOT}/api/v3/time"))[:2] == (200, b"")
+
+
+async def test_a_slow_snapshot_is_older_than_the_updates_after_it(
+    there: Reached, exchange: Exchange
+) -> None:
+    """It was taken when the request came."""
+    fails(there, Kind.DELAY, path="*/depth", seconds=0.3)
+    url = f"{SPOT}/api/v3/depth?symbol=BTCUSDT"
+    async with wired(there.session, DEPTH) as wire:
+        asking = asyncio.create_task(ask(there.session, "GET", url))
+        await asyncio.sleep(0.1)
+        exchange.tell(change(101, bids=(5_980_000, 1)))
+        update = await wire.next()
+    assert (await asking).body["lastUpdateId"] < update["u"]

@@ -116,6 +116,9 @@ class Session:
             wanted = params.get("subscriptionId")
             for number in [int(wanted)] if wanted else list(self._subscribed):
                 self._unsubscribe(number)
+                event = {"e": "eventStreamTerminated", "E": millis(self._api.exchange.now())}
+                frame = {"subscriptionId": number, "event": event}
+                self._socket.send(USER_STREAM, encode(frame))
             return {}
         if endpoint is None:
             raise Refused(-1020, "This operation is not supported.")

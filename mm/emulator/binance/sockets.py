@@ -1,10 +1,12 @@
 """The market sockets: `/ws`, `/ws/<streams>`, `/stream?streams=`, and what is said on them."""
 
+import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, Protocol
 
 import msgspec
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from mm.emulator.binance.streams import Streams, Subscriber, encode
 from mm.emulator.server import Hub
@@ -36,8 +38,19 @@ _request: Final = msgspec.json.Decoder(Request)
 class MarketSockets:
     """The endpoints; `paths` are where they stand besides the plain ones."""
 
-    def __init__(self, streams: Streams, hub: Hub, prefixes: tuple[str, ...], join: Join) -> None:
-        """Nothing is open yet; `join` takes names that may be listen keys."""
+    def __init__(
+        self,
+        streams: Streams,
+        hub: Hub,
+        prefixes: tuple[str, ...],
+        join: Join,
+        messages_max: int,
+    ) -> None:
+        """Nothing is open yet; `join` takes names that may be listen keys.
+
+        Whoever says more than `messages_max` in a second is cut off.
+        """
+        self._messages_max = messages_max
         self._join = join
         self._streams = streams
         self._hub = hub
@@ -71,7 +84,9 @@ class MarketSockets:
 
         def begin(socket: Socket) -> Callable[[str], Awaitable[None]]:
             socket.ended.append(self._streams.leave)
-            dialogue = Dialogue(self._streams, Subscriber(socket, combined), self._join)
+            dialogue = Dialogue(
+                self._streams, Subscriber(socket, combined), self._join, self._messages_max
+            )
             self._streams.subscribe(dialogue.subscriber, wanted)
             for key in filter(None, keys):
                 self._join(socket, key, combined=combined)
@@ -83,15 +98,23 @@ class MarketSockets:
 class Dialogue:
     """Requests on one market socket."""
 
-    def __init__(self, streams: Streams, subscriber: Subscriber, join: Join) -> None:
+    def __init__(
+        self, streams: Streams, subscriber: Subscriber, join: Join, messages_max: int
+    ) -> None:
         """Start as the address said."""
+        self._said: deque[float] = deque(maxlen=messages_max + 1)
         self._streams = streams
         self._join = join
         self.subscriber = subscriber
 
     async def hear(self, said: str) -> None:
-        """Do what is asked and say so."""
+        """Do what is asked and say so; whoever asks too often is cut off."""
         socket = self.subscriber.socket
+        now = asyncio.get_running_loop().time()
+        self._said.append(now)
+        if len(self._said) == self._said.maxlen and now - self._said[0] < 1:
+            socket.close(WSCloseCode.POLICY_VIOLATION, b"Too many requests")
+            return
         try:
             request = _request.decode(said)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

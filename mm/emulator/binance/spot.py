@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from mm.emulator.binance.calls import Call, Endpoint, Security
+from mm.emulator.binance.day import Days
 from mm.emulator.binance.limits import Limits
 from mm.emulator.binance.listen_keys import ListenKeys
 from mm.emulator.binance.public import PublicData
@@ -33,6 +34,8 @@ HOSTS: Final = (
     "data-stream.binance.vision",
     "ws-api.binance.com",
 )
+MESSAGES_MAX: Final = 5
+"""Requests a second on one market socket."""
 SIGNED: Final = Security.SIGNED
 
 
@@ -45,6 +48,11 @@ def depth_weight(call: Call) -> int:
 def open_weight(call: Call) -> int:
     """All symbols at once are dear."""
     return 6 if call.given("symbol") else 80
+
+
+def day_weight(call: Call) -> int:
+    """As above."""
+    return 2 if call.given("symbol") else 80
 
 
 class SpotFront:
@@ -61,7 +69,11 @@ class SpotFront:
         self._streams = Streams(exchange, wording)
         data, orders = PublicData(exchange, wording), SpotOrders()
         self.listen_keys = ListenKeys(exchange, spot_news)
-        self.endpoints = {**_public(data), **_private(orders), **_keys(self.listen_keys)}
+        self.endpoints = {
+            **_public(data, Days(wording.digits)),
+            **_private(orders),
+            **_keys(self.listen_keys),
+        }
         self.methods = _methods(data, orders)
 
     def usage(self) -> dict[str, dict[str, int]]:
@@ -73,12 +85,12 @@ class SpotFront:
         api = SocketApi(self.exchange, hub, self.methods, spot_news, self.limits)
         return [
             *Rest(self.exchange, self.endpoints, self.limits).routes(),
-            *MarketSockets(self._streams, hub, ("",), self.listen_keys.join).routes(),
+            *MarketSockets(self._streams, hub, ("",), self.listen_keys.join, MESSAGES_MAX).routes(),
             web.get("/ws-api/v3", api.handle),
         ]
 
 
-def _public(data: PublicData) -> dict[tuple[str, str], Endpoint]:
+def _public(data: PublicData, days: Days) -> dict[tuple[str, str], Endpoint]:
     return {
         ("GET", "/api/v3/ping"): Endpoint(data.ping),
         ("GET", "/api/v3/time"): Endpoint(data.time),
@@ -90,6 +102,8 @@ def _public(data: PublicData) -> dict[tuple[str, str], Endpoint]:
         ("GET", "/api/v3/klines"): Endpoint(data.klines, 2),
         ("GET", "/api/v3/uiKlines"): Endpoint(data.klines, 2),
         ("GET", "/api/v3/ticker/bookTicker"): Endpoint(data.quotes, 4),
+        ("GET", "/api/v3/ticker/24hr"): Endpoint(days.tickers, day_weight),
+        ("GET", "/api/v3/avgPrice"): Endpoint(days.average, 2),
         ("GET", "/api/v3/ticker/price"): Endpoint(data.prices, 4),
     }
 

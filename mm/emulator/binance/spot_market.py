@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
+from mm.emulator.binance import day
 from mm.emulator.binance.calls import Call
 from mm.emulator.binance.digits import Digits, text
 from mm.emulator.binance.public import PublicData, kline_event, millis, trade_number
@@ -124,6 +125,10 @@ class SpotWording:
             "askPrice": digits.price(book.ask),
             "askQty": digits.size(book.ask_size),
         }
+
+    def day(self, listing: Listing, at: Nanos, *, mini: bool) -> Payload:
+        """The last 24 hours."""
+        return day.event(self.digits(listing), listing, at, mini=mini)
 
     def mark(self, listing: Listing, at: Nanos) -> Payload | None:
         """Spot has none."""

@@ -73,6 +73,10 @@ class Wording(Protocol):
         """A candle."""
         ...
 
+    def day(self, listing: Listing, at: Nanos, *, mini: bool) -> Payload:
+        """The last 24 hours."""
+        ...
+
     def mark(self, listing: Listing, at: Nanos) -> Payload | None:
         """Mark, index and funding; None where there are none."""
         ...
@@ -123,6 +127,7 @@ class Streams:
         self._subscribers: dict[str, dict[Socket, Subscriber]] = {}
         self._gathered: dict[str, _Gathered] = {}
         self._candles: dict[str, tuple[Nanos, Nanos]] = {}
+        self._days_told: dict[str, Nanos] = {}
         exchange.listeners.append(self._hear)
 
     def subscribe(self, subscriber: Subscriber, names: Iterable[str]) -> None:
@@ -161,6 +166,7 @@ class Streams:
                 self._tell((f"{symbol}@trade",), lambda: self._wording.trade(listing, fact))
                 self._tell((f"{symbol}@aggTrade",), lambda: self._wording.aggregate(listing, fact))
                 self._klines(listing, symbol, fact)
+                self._days(listing, symbol, fact)
             case MarkPublished() | IndexPublished() | FundingPublished():
                 if isinstance(fact, MarkPublished):
                     names = (f"{symbol}@markPrice@1s", f"{symbol}@markPrice")
@@ -214,6 +220,13 @@ class Streams:
         assert delta is not None, "it is flushed because something was gathered"
         held.told = delta.venue_time or delta.received
         self._tell((name,), lambda: self._wording.depth(listing, delta))
+
+    def _days(self, listing: Listing, symbol: str, trade: TradePrinted) -> None:
+        for ending, mini in (("ticker", False), ("miniTicker", True)):
+            name, at = f"{symbol}@{ending}", trade.received
+            if name in self._subscribers and at - self._days_told.get(name, 0) >= SECONDS:
+                self._days_told[name] = at
+                self._tell((name,), partial(self._wording.day, listing, at, mini=mini))
 
     def _klines(self, listing: Listing, symbol: str, trade: TradePrinted) -> None:
         for interval_name, interval in INTERVALS.items():

@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from mm.emulator.binance.calls import Call, Endpoint, Security
+from mm.emulator.binance.day import Days
 from mm.emulator.binance.limits import Limits
 from mm.emulator.binance.listen_keys import ListenKeys
 from mm.emulator.binance.public import PublicData
@@ -23,6 +24,8 @@ from mm.emulator.exchange import Exchange
 from mm.emulator.server import Hub
 
 HOSTS: Final = ("fapi.binance.com", "fstream.binance.com", "ws-fapi.binance.com")
+MESSAGES_MAX: Final = 10
+"""Requests a second on one market socket."""
 SIGNED: Final = Security.SIGNED
 Endpoints = dict[tuple[str, str], Endpoint]
 
@@ -55,7 +58,7 @@ class UsdmFront:
         data = PublicData(exchange, wording)
         orders, accounts = UsdmOrders(margin), UsdmAccounts(margin)
         self.endpoints: Endpoints = {
-            **_public(data),
+            **_public(data, Days(wording.digits)),
             **_orders(orders),
             **_accounts(accounts, margin),
             **_keys(self.listen_keys),
@@ -70,7 +73,7 @@ class UsdmFront:
         """REST, market and private sockets, and the WebSocket API."""
         api = SocketApi(self.exchange, hub, self.methods, self._news, self.limits)
         prefixes = ("", "/public", "/market", "/private")
-        sockets = MarketSockets(self._streams, hub, prefixes, self.listen_keys.join)
+        sockets = MarketSockets(self._streams, hub, prefixes, self.listen_keys.join, MESSAGES_MAX)
         return [
             *Rest(self.exchange, self.endpoints, self.limits).routes(),
             *sockets.routes(),
@@ -78,7 +81,7 @@ class UsdmFront:
         ]
 
 
-def _public(data: PublicData) -> Endpoints:
+def _public(data: PublicData, days: Days) -> Endpoints:
     return {
         ("GET", "/fapi/v1/ping"): Endpoint(data.ping),
         ("GET", "/fapi/v1/time"): Endpoint(data.time),
@@ -89,6 +92,7 @@ def _public(data: PublicData) -> Endpoints:
         ("GET", "/fapi/v1/aggTrades"): Endpoint(data.aggregates, 20),
         ("GET", "/fapi/v1/klines"): Endpoint(data.klines, 5),
         ("GET", "/fapi/v1/ticker/bookTicker"): Endpoint(data.quotes, 2),
+        ("GET", "/fapi/v1/ticker/24hr"): Endpoint(days.tickers, open_weight),
         ("GET", "/fapi/v1/ticker/price"): Endpoint(data.prices),
         ("GET", "/fapi/v2/ticker/price"): Endpoint(data.prices),
         ("GET", "/fapi/v1/premiumIndex"): Endpoint(premium),

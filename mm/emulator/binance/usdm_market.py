@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any, Final
 
+from mm.emulator.binance import day
 from mm.emulator.binance.calls import Call
 from mm.emulator.binance.digits import Digits, places_of, text
 from mm.emulator.binance.public import (
@@ -131,6 +132,10 @@ class UsdmWording:
     ) -> Payload:
         """`kline`."""
         return kline_event(self.digits(listing), listing, name, candle, at, closed=closed)
+
+    def day(self, listing: Listing, at: Nanos, *, mini: bool) -> Payload:
+        """The last 24 hours."""
+        return day.event(self.digits(listing), listing, at, mini=mini)
 
     def mark(self, listing: Listing, at: Nanos) -> Payload | None:
         """`markPriceUpdate`."""
