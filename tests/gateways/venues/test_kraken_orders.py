@@ -61,6 +61,7 @@ class Desk:
         self.clock = VenueClock("kraken", exchange.now)
         self.port = self.made(KEYS.key, OWNER, switch)
         self.heard: list[Any] = []
+        self.listening: asyncio.Task[None] | None = None
         listed = exchange.listings["BTCUSDT"].instrument
         self.definition: InstrumentDefined = msgspec.structs.replace(
             listed, venue="kraken", symbol="BTC/USDT"
@@ -115,7 +116,7 @@ async def desk(
     async with reached(KrakenFront(exchange)) as there:
         made = Desk(exchange, account, there, switch)
         await made.clock.measure(made.port.venue_clock)
-        listening = asyncio.create_task(made.listen()) if listens else None
+        listening = made.listening = asyncio.create_task(made.listen()) if listens else None
         try:
             if listens:
                 await made.until(StreamUp)
@@ -412,6 +413,17 @@ async def test_switch_cancels_all_when_we_fall_silent() -> None:
                 if not there.account.open():
                     break
                 await asyncio.sleep(0.05)
+
+
+async def test_switch_is_let_go_by_an_orderly_end() -> None:
+    """What others have on the account stays there."""
+    async with desk(switch=1) as there:
+        await there.port.place(bid(1))
+        await asyncio.sleep(0.2)
+        assert there.listening is not None
+        there.listening.cancel()
+        await asyncio.sleep(1.5)
+        assert len(there.account.open()) == 1
 
 
 async def test_order_that_comes_too_late_is_refused() -> None:

@@ -8,6 +8,7 @@ follows. Commands that wait for an answer when it ends have an unknown outcome.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
@@ -149,6 +150,9 @@ class PrivateLine:
                 facts = self._hear(await _received(socket))
                 if facts:
                     yield tuple(facts)
+        except asyncio.CancelledError:
+            await self._disarm(socket)
+            raise
         finally:
             keeper.cancel()
 
@@ -180,6 +184,14 @@ class PrivateLine:
                 if not self.stands:
                     return  # The next connection goes on with it.
             await asyncio.sleep(self._switch_seconds / 3)
+
+    async def _disarm(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """We end of our own accord: orders of others on the account are none of our business."""
+        if self._switch_seconds:
+            params = {"timeout": 0, "token": self._token}
+            said = msgspec.json.encode({"method": "cancel_all_orders_after", "params": params})
+            with suppress(*LOST):
+                await socket.send_str(said.decode())
 
     def _hear(self, body: bytes) -> list[Fact]:
         """The facts of a frame; an answer goes to whoever waits for it."""
