@@ -134,7 +134,8 @@ async def account_at(
     port = venue.port(Edge(session, credentials, clock, now, owners_of(config, engine)))
     port.learn(instruments)
     async with _limits(config, account, venue, credentials) as limiter:
-        ties = Ties(tell, now, engine.state.orders.get)
+        state = engine.state
+        ties = Ties(tell, now, state.orders.get, state.ledger.is_repeated)
         gateway = VenueGateway(port, limiter, clock, ties, account.settings)
         since = Nanos(engine.at - LOOK_BACK) if engine.turns else now()
         gateway.learn(tuple(each.instrument for each in instruments), since)

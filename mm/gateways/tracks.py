@@ -70,9 +70,12 @@ Lookup = Callable[[OrderId], Order | None]
 class Tracks:
     """Orders that may rest, and the latest that do not; fills that were told."""
 
-    def __init__(self, wallet: str, lookup: Lookup) -> None:
-        """`lookup` finds an order on the log that is tracked no more."""
+    def __init__(
+        self, wallet: str, lookup: Lookup, is_booked: Callable[[OrderFilled], bool]
+    ) -> None:
+        """`lookup` finds an order on the log that is tracked no more, `is_booked` fills there."""
         self._wallet = wallet
+        self._is_booked = is_booked
         self._lookup = lookup
         self._live: dict[OrderId, Track] = {}
         self._closed: OrderedDict[OrderId, Track] = OrderedDict()
@@ -169,12 +172,16 @@ class Tracks:
             self._fills.popitem(last=False)
         track = self.get(fill.order_id) if fill.order_id else None
         if track is None:
-            return msgspec.structs.replace(fill, wallet=self._wallet)
+            told = msgspec.structs.replace(fill, wallet=self._wallet)
+            return None if self._is_booked(told) else told
+        told = msgspec.structs.replace(fill, strategy=track.strategy, wallet=track.wallet)
+        if self._is_booked(told):
+            return None  # By a session before this one.
         track.filled = Lots(track.filled + fill.size)
         if track.filled >= track.size:
             track.closed = True
         self._keep(track)
-        return msgspec.structs.replace(fill, strategy=track.strategy, wallet=track.wallet)
+        return told
 
     def close(self, track: Track) -> None:
         """It rests no more."""

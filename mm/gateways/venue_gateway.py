@@ -14,7 +14,14 @@ from typing import Final, NamedTuple
 
 from mm.errors import VenueUnavailable
 from mm.events.account import AccountDown
-from mm.events.orders import AmendOrder, CancelAll, CancelOrder, OrderSubmitted, PlaceOrder
+from mm.events.orders import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    OrderFilled,
+    OrderSubmitted,
+    PlaceOrder,
+)
 from mm.events.session import NoteTaken, TradingHalted
 from mm.events.units import InstrumentId, Nanos, OrderId
 from mm.events.vocabulary import Intent
@@ -44,12 +51,14 @@ COMMANDS: Final[dict[type, str]] = {
 class Ties(NamedTuple):
     """What holds a gateway to its session.
 
-    `tell` takes facts into the inbox, `now` is log time, `lookup` finds an order on the log.
+    `tell` takes facts into the inbox, `now` is log time, `lookup` finds an order on the log, and
+    `is_booked` knows the fills that the log has.
     """
 
     tell: Callable[..., None]
     now: Callable[[], Nanos]
     lookup: Lookup
+    is_booked: Callable[[OrderFilled], bool]
 
 
 class VenueGateway:
@@ -70,7 +79,7 @@ class VenueGateway:
         self._settings = settings
         self._calls = Calls(port, limiter, ties.tell, ties.now, settings.calls)
         self._calls.on_skew = self._skewed
-        self._tracks = Tracks(settings.wallet, ties.lookup)
+        self._tracks = Tracks(settings.wallet, ties.lookup, ties.is_booked)
         self._tasks = Tasks(self._failed)
         self._inquiries = Inquiries(self._calls, self._tracks, self._hear, self._fills)
         self._commands = Commands(

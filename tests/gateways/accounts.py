@@ -62,7 +62,7 @@ class Wired:
             port,
             self.limiter,
             clock or VenueClock(port.venue, self.now),
-            Ties(self.told, self.now, self.state.orders.get),
+            Ties(self.told, self.now, self.state.orders.get, self.state.ledger.is_repeated),
             msgspec.structs.replace(SETTINGS, **changes),
         )
         port.learn((definition,))

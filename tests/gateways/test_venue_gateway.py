@@ -235,6 +235,24 @@ def decided(account: Account, number: int) -> None:
     when(account.state, placed(order_id(number), Side.BUY, 1_000, 5))
 
 
+async def test_fills_that_the_log_has_are_not_told_again() -> None:
+    """The next session asks for fills from before the log's end, and drops what is there."""
+    async with Account() as before:
+        await before.open()
+        name = before.place(1)
+        await before.reaches(name, Status.OPEN)
+        before.venue.fill(name, 2)
+        await before.until(lambda: before.net == 2)
+        known = before.of(OrderFilled)
+    async with Account(before.venue) as account:
+        decided(account, 1)
+        when(account.state, *known)
+        before.venue.fill(name, 1, tell=False)
+        await account.open()
+        assert [fill.size for fill in account.of(OrderFilled)] == [1]
+        assert account.net == 3
+
+
 async def test_an_order_that_the_log_holds_for_closed_is_canceled() -> None:
     """It rests at the venue all the same: that is told, and ended."""
     async with Account() as account:
