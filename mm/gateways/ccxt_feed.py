@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import ccxt.pro
 import msgspec
+from ccxt.async_support.base.ws import client as ws_client
 
 from mm.errors import BadInput, ConfigError, VenueUnavailable
 from mm.events.instrument import InstrumentDefined
@@ -45,7 +46,18 @@ def client_of(venue: str, outside: Outside, options: Mapping[str, Any] | None = 
             where="feed.venue",
             remedy="write ccxt. and an id of ccxt's: ccxt.bybit",
         )
+    mend()
     return getattr(ccxt.pro, name)({"session": outside.session, "options": dict(options or {})})
+
+
+def mend() -> None:
+    """Have ccxt read its sockets through aiohttp alone, in this process.
+
+    It empties aiohttp's buffer behind its back and forgets what aiohttp counts for each message
+    beside its bytes, until aiohttp believes the buffer full and never reads again: thousands of
+    messages a second are enough. Without a buffer in sight ccxt takes message by message.
+    """
+    ws_client.Client.buffer = None
 
 
 def hosts_of(venue: str, more: Iterable[str] = ()) -> tuple[str, ...]:
