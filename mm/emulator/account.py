@@ -75,11 +75,14 @@ class Account:
         self._venue.hear(at, event)
         self._take(self._venue.advance(at))
 
-    def place(self, ticket: Ticket) -> Record:
-        """Place an order; the record says how it stands: rests, filled, expired or rejected."""
+    def place(self, ticket: Ticket, number: int = 0) -> Record:
+        """Place an order; the record says how it stands: rests, filled, expired or rejected.
+
+        A venue that gives an order its `number` before it is placed names it.
+        """
         at = self.clock()
         record = Record(
-            number=self._number(),
+            number=number or self._number(),
             ticket=ticket,
             price=ticket.price,
             size=ticket.size,

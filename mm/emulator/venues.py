@@ -14,6 +14,7 @@ from mm.emulator.binance.spot import SpotFront
 from mm.emulator.binance.usdm import UsdmFront
 from mm.emulator.exchange import Exchange
 from mm.emulator.kraken.spot import KrakenFront
+from mm.emulator.max.front import MaxFront
 from mm.emulator.server import Front
 from mm.errors import ConfigError
 from mm.events.instrument import ContractKind, InstrumentDefined
@@ -74,10 +75,22 @@ _KRAKEN: Final = {
     "maker_fee": Decimal("0.0025"),
     "taker_fee": Decimal("0.004"),
 }
+_MAX: Final = {
+    "symbol": "usdttwd",
+    "base": "USDT",
+    "quote": "TWD",
+    "price": Decimal("31.5"),
+    "level_size": Decimal(2_000),
+    "tick_size": Decimal("0.001"),
+    "lot_size": Decimal("0.01"),
+    "maker_fee": Decimal("0.0005"),
+    "taker_fee": Decimal("0.0015"),
+}
 VENUES: Final = {
     "binance": Venue(SpotFront, ContractKind.SPOT, Decimal(5), _SPOT, fee_from_received=True),
     "binance_usdm": Venue(UsdmFront, ContractKind.LINEAR, Decimal(100), _USDM),
     "kraken": Venue(KrakenFront, ContractKind.SPOT, Decimal("0.5"), _KRAKEN),
+    "max": Venue(MaxFront, ContractKind.SPOT, Decimal(250), _MAX, fee_from_received=True),
 }
 
 

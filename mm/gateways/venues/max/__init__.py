@@ -1,0 +1,1 @@
+"""MAX: one socket for market data and private news each, REST for orders and questions."""
