@@ -8,20 +8,18 @@ that follows.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import aiohttp
 import msgspec
 
 from mm.errors import BadInput
+from mm.events.units import Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.order_port import PrivateNews, StreamDown, StreamUp
 from mm.gateways.verdicts import VenueSaid, Verdict
-
-if TYPE_CHECKING:
-    from mm.gateways.venues.binance.orders import Wire
 
 PING_SECONDS: Final = 15.0
 LIFE_SECONDS: Final = 23 * 3_600.0
@@ -46,6 +44,20 @@ class Refused(Exception):
         self.said = said
 
 
+class Wire(Protocol):
+    """What a stream stands on; `now` is log time."""
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Through which it is dialled."""
+        ...
+
+    @property
+    def now(self) -> Callable[[], Nanos]:
+        """With what news are stamped."""
+        ...
+
+
 class Stream(Protocol):
     """One venue's way of subscribing and of saying things."""
 
@@ -62,7 +74,7 @@ class Stream(Protocol):
         ...
 
 
-async def held_open(stream: Stream, wire: "Wire") -> AsyncIterator[PrivateNews]:
+async def held_open(stream: Stream, wire: Wire) -> AsyncIterator[PrivateNews]:
     """News for ever; raises `VenueSaid` only when going on is pointless."""
     pause = PAUSE_SECONDS
     while True:
@@ -90,7 +102,7 @@ async def held_open(stream: Stream, wire: "Wire") -> AsyncIterator[PrivateNews]:
         pause = min(2 * pause, PAUSE_SECONDS_MAX)
 
 
-async def _connected(stream: Stream, wire: "Wire") -> AsyncIterator[PrivateNews]:
+async def _connected(stream: Stream, wire: Wire) -> AsyncIterator[PrivateNews]:
     """One connection, from its confirmation to its end."""
     url, until = await stream.url(), time.monotonic() + LIFE_SECONDS
     async with wire.session.ws_connect(
