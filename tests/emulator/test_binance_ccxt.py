@@ -1,9 +1,6 @@
 """Unmodified ccxt.pro trades against the emulator on production addresses."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import ccxt.pro
 import pytest
@@ -12,33 +9,11 @@ from mm.emulator.account import Account
 from mm.emulator.binance.spot import SpotFront
 from mm.emulator.exchange import Exchange
 from mm.events.units import Side
-from tests.emulator.venue import KEYS, PATIENCE, change, opened, printed, reached, spot, until
+from tests.emulator.ccxt_client import spot_client
+from tests.emulator.venue import PATIENCE, change, opened, printed, spot, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ccxt")
 SYMBOL = "BTC/USDT"
-
-
-@asynccontextmanager
-async def client(front: SpotFront) -> AsyncIterator[Any]:
-    """A ccxt.pro client of the emulator."""
-    async with reached(front) as there:
-        venue = ccxt.pro.binance(
-            {
-                "session": there.session,
-                "apiKey": KEYS.key,
-                "secret": KEYS.secret,
-                "enableRateLimit": False,
-                "options": {
-                    "fetchCurrencies": False,
-                    "fetchMargins": False,
-                    "fetchMarkets": {"types": ["spot"]},
-                },
-            }
-        )
-        try:
-            yield venue
-        finally:
-            await venue.close()
 
 
 @pytest.fixture
@@ -51,7 +26,7 @@ async def test_markets_have_the_filters_of_the_instrument(
     market: tuple[Exchange, Account],
 ) -> None:
     """Tick, lot and least notional arrive as they are listed."""
-    async with client(SpotFront(market[0])) as venue:
+    async with spot_client(SpotFront(market[0])) as venue:
         markets = await venue.load_markets()
     found = markets[SYMBOL]
     assert (found["precision"]["price"], found["precision"]["amount"]) == (0.01, 0.00001)
@@ -61,7 +36,7 @@ async def test_markets_have_the_filters_of_the_instrument(
 async def test_the_book_is_followed_by_its_updates(market: tuple[Exchange, Account]) -> None:
     """A snapshot and the updates after it give the exchange's own book."""
     exchange, _ = market
-    async with client(SpotFront(exchange)) as venue:
+    async with spot_client(SpotFront(exchange)) as venue:
         await venue.load_markets()
         watching = asyncio.create_task(venue.watch_order_book(SYMBOL))
         for number in range(101, 130):
@@ -81,7 +56,7 @@ async def test_an_order_rests_fills_in_part_and_is_canceled(
 ) -> None:
     """What the private stream says of an order agrees with what REST says."""
     exchange, _ = market
-    async with client(SpotFront(exchange)) as venue:
+    async with spot_client(SpotFront(exchange)) as venue:
         await venue.load_markets()
         watching = asyncio.create_task(venue.watch_orders(SYMBOL))
         await asyncio.sleep(0.3)
@@ -112,7 +87,7 @@ async def test_an_order_rests_fills_in_part_and_is_canceled(
 async def test_refusals_have_the_venues_own_meaning(market: tuple[Exchange, Account]) -> None:
     """A crossing post-only, an unknown order and too large an order."""
     exchange, _ = market
-    async with client(SpotFront(exchange)) as venue:
+    async with spot_client(SpotFront(exchange)) as venue:
         await venue.load_markets()
         with pytest.raises(ccxt.OrderImmediatelyFillable):
             await venue.create_order(SYMBOL, "limit", "buy", 0.1, 60_200, {"postOnly": True})
@@ -126,7 +101,7 @@ async def test_refusals_have_the_venues_own_meaning(market: tuple[Exchange, Acco
 
 async def test_a_market_order_takes_what_is_shown(market: tuple[Exchange, Account]) -> None:
     """It fills at the prices of the book, and the answer lists the fills."""
-    async with client(SpotFront(market[0])) as venue:
+    async with spot_client(SpotFront(market[0])) as venue:
         await venue.load_markets()
         order = await venue.create_order(SYMBOL, "market", "buy", 1.5)
     assert (order["status"], order["filled"]) == ("closed", 1.5)

@@ -23,6 +23,7 @@ from mm.gateways.definitions import numbered
 from mm.gateways.network import NetworkSettings, open_network
 from mm.projections.book import Book
 from mm.sim.synthetic import SyntheticMarket, SyntheticSettings
+from tests.emulator.ccxt_client import settings
 from tests.emulator.venue import BTCUSDT, KEYS, PATIENCE, book, change, printed, spot, until
 from tests.gateways import lines
 
@@ -200,11 +201,11 @@ async def test_ccxts_book_is_the_recordings_at_every_update(source: Any) -> None
     exchange.open(KEYS)
     async with running(SpotFront(exchange), markets=[market]) as emulator:
         market.paused = True
-        settings = NetworkSettings(
+        network = NetworkSettings(
             resolve=emulator.environment["MM_RESOLVE"], ca=str(emulator.ca_file)
         )
-        async with open_network(emulator.hosts, settings) as session:
-            venue = Watching({"session": session, "enableRateLimit": False, **SLIM})
+        async with open_network(emulator.hosts, network) as session:
+            venue = Watching({"session": session, **settings("spot")})
             async with aclosing(Closing(venue)):
                 watching = asyncio.create_task(venue.watch_order_book("BTC/USDT"))
                 await asyncio.sleep(1)
@@ -213,15 +214,6 @@ async def test_ccxts_book_is_the_recordings_at_every_update(source: Any) -> None
                 await asyncio.wait_for(market.end(), PATIENCE)
     assert len(seen) > 20
     assert {nonce: wanted[nonce] for nonce in seen} == seen
-
-
-SLIM = {
-    "options": {
-        "fetchCurrencies": False,
-        "fetchMargins": False,
-        "fetchMarkets": {"types": ["spot"]},
-    }
-}
 
 
 class Closing:

@@ -1,8 +1,6 @@
 """Unmodified ccxt.pro trades USD-M futures against the emulator on production addresses."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import ccxt.pro
@@ -12,33 +10,11 @@ from mm.emulator.account import Account
 from mm.emulator.binance.usdm import UsdmFront
 from mm.emulator.exchange import Exchange
 from mm.events.units import Side
-from tests.emulator.venue import KEYS, change, opened, perpetual, printed, reached, until
+from tests.emulator.ccxt_client import usdm_client
+from tests.emulator.venue import change, opened, perpetual, printed, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ccxt")
 SYMBOL = "BTC/USDT:USDT"
-
-
-@asynccontextmanager
-async def client(front: UsdmFront) -> AsyncIterator[Any]:
-    """A ccxt.pro client of the emulator."""
-    async with reached(front) as there:
-        venue = ccxt.pro.binanceusdm(
-            {
-                "session": there.session,
-                "apiKey": KEYS.key,
-                "secret": KEYS.secret,
-                "enableRateLimit": False,
-                "options": {
-                    "fetchCurrencies": False,
-                    "fetchMargins": False,
-                    "fetchMarkets": {"types": ["linear"]},
-                },
-            }
-        )
-        try:
-            yield venue
-        finally:
-            await venue.close()
 
 
 @pytest.fixture
@@ -50,7 +26,7 @@ def market() -> tuple[Exchange, Account]:
 async def test_the_book_is_followed_by_its_updates(market: tuple[Exchange, Account]) -> None:
     """Updates are chained by the one before."""
     exchange, _ = market
-    async with client(UsdmFront(exchange)) as venue:
+    async with usdm_client(UsdmFront(exchange)) as venue:
         await venue.load_markets()
         watching = asyncio.create_task(venue.watch_order_book(SYMBOL))
         for number in range(101, 130):
@@ -67,7 +43,7 @@ async def test_a_position_opens_by_a_fill_and_closes_by_a_market_order(
 ) -> None:
     """The private stream tells the order, REST the position and what was realised."""
     exchange, _ = market
-    async with client(UsdmFront(exchange)) as venue:
+    async with usdm_client(UsdmFront(exchange)) as venue:
         await venue.load_markets()
         watching = asyncio.create_task(venue.watch_orders(SYMBOL))
         await asyncio.sleep(0.5)
@@ -94,7 +70,7 @@ async def test_a_position_opens_by_a_fill_and_closes_by_a_market_order(
 
 async def test_an_order_is_moved(market: tuple[Exchange, Account]) -> None:
     """It keeps its id at the new price and size."""
-    async with client(UsdmFront(market[0])) as venue:
+    async with usdm_client(UsdmFront(market[0])) as venue:
         await venue.load_markets()
         placed = await venue.create_order(SYMBOL, "limit", "buy", 0.5, 59_800)
         await venue.edit_order(placed["id"], SYMBOL, "limit", "buy", 0.4, 59_850)
@@ -104,7 +80,7 @@ async def test_an_order_is_moved(market: tuple[Exchange, Account]) -> None:
 
 async def test_refusals_have_the_venues_own_meaning(market: tuple[Exchange, Account]) -> None:
     """Post-only, reduce-only, margin and a duplicate id."""
-    async with client(UsdmFront(market[0])) as venue:
+    async with usdm_client(UsdmFront(market[0])) as venue:
         await venue.load_markets()
         with pytest.raises(ccxt.OrderNotFillable, match="-5022"):
             await venue.create_order(SYMBOL, "limit", "buy", 0.1, 60_200, {"postOnly": True})
@@ -126,7 +102,7 @@ async def test_a_batch_is_answered_order_by_order(market: tuple[Exchange, Accoun
         {"symbol": SYMBOL, "type": "limit", "side": "buy", "amount": 0.1, "price": 59_800},
         {"symbol": SYMBOL, "type": "limit", "side": "buy", "amount": 0.2, "price": 59_700},
     ]
-    async with client(UsdmFront(market[0])) as venue:
+    async with usdm_client(UsdmFront(market[0])) as venue:
         await venue.load_markets()
         first, second = await venue.create_orders(orders)
         assert (first["amount"], second["amount"]) == (0.1, 0.2)
