@@ -51,9 +51,14 @@ OnChange = Callable[[LinkChange, str], None]
 
 
 class LinkOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The limits of a connection."""
+    """The limits of a connection; without `jetstream` any server will do.
+
+    Without `echo` it does not hear what it publishes itself.
+    """
 
     name: str = "mm"
+    jetstream: bool = True
+    echo: bool = True
     connect_seconds_max: float = 10.0
     reconnect_seconds: float = 0.1
     pending_bytes_max: int = 8 * 1024 * 1024
@@ -82,7 +87,8 @@ async def connect(
     usable = False
     try:
         await _log_in(nc, access, options, watcher)
-        await require_jetstream(nc, access, options)
+        if options.jetstream:
+            await require_jetstream(nc, access, options)
         usable = watcher.connected = True
     finally:
         if not usable:
@@ -160,6 +166,7 @@ def _settings(nc: Client, access: Access, options: LinkOptions) -> dict[str, Any
         "ping_interval": options.ping_seconds,
         "max_outstanding_pings": options.pings_unanswered_max,
         "pending_size": options.pending_bytes_max,
+        "no_echo": not options.echo,
     }
     if access.encrypted:
         settings["tls"] = access.ssl_context()

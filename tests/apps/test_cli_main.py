@@ -28,6 +28,7 @@ LEAVES: Final = [
     ("emulate",),
     ("venue", "ls"),
     ("venue", "check"),
+    ("feed",),
     ("replay", "verify"),
     ("replay", "backtest"),
     ("import", "binance-raw"),

@@ -33,6 +33,10 @@ COMMANDS: Final = {
         "mm.apps.cli.emulate",
         "A venue on this machine, for real clients to trade on.",
     ),
+    "feed": (
+        "mm.apps.cli.feed",
+        "Hear venues once, for every desk and client on a NATS server.",
+    ),
     "replay": ("mm.apps.cli.replay", "Verify a session, or backtest a strategy."),
     "import": (
         "mm.apps.cli.imports",
