@@ -11,9 +11,9 @@ from mm.errors import BadInput, ConfigError
 from mm.events.market import CandleClosed, FeedDown, FeedUp, QuoteUpdated, TradePrinted
 from mm.events.units import SECONDS, InstrumentId, Side
 from mm.gateways.market_port import Frame, MarketPort
+from mm.gateways.moments import nanos
 from mm.gateways.venues.kraken.market import PAIRS_MAX, KrakenMarket, Streams
 from mm.gateways.venues.kraken.pairs import instruments
-from mm.gateways.venues.kraken.wire import nanos
 from tests.gateways.venues.kraken_frames import (
     CHANNEL,
     STAMP,

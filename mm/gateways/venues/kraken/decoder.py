@@ -24,6 +24,7 @@ from mm.events.market import (
 )
 from mm.events.units import SECONDS, Levels, Lots, Nanos, Side, Ticks
 from mm.events.vocabulary import Market
+from mm.gateways.moments import nanos
 from mm.gateways.venues.kraken import wire
 from mm.gateways.venues.kraken.checked import CheckedBook, places
 
@@ -131,7 +132,7 @@ class PairDecoder:
             raise MalformedLine("a snapshot holds a level without a size", remedy=wire.COMPARE)
         if max(len(bids), len(asks)) > 2 * (self._depth if whole else CHANGES_MAX):
             raise MalformedLine("more levels than were subscribed to", remedy=wire.COMPARE)
-        at = wire.nanos(data.timestamp) if data.timestamp else Nanos(0)
+        at = nanos(data.timestamp) if data.timestamp else Nanos(0)
         return Change(whole, at, bids, asks, data.checksum)
 
     def _levels(self, rows: list[wire.Level]) -> Levels:
@@ -209,7 +210,7 @@ class PairDecoder:
         return TradePrinted(
             instrument=self._id,
             received=received,
-            venue_time=wire.nanos(data.timestamp),
+            venue_time=nanos(data.timestamp),
             trade_id=str(data.trade_id),
             price=Ticks(self._price[bytes(data.price)]),
             size=Lots(size),
@@ -235,7 +236,7 @@ class PairDecoder:
         quote = QuoteUpdated(
             instrument=self._id,
             received=received,
-            venue_time=wire.nanos(data.timestamp) if data.timestamp else Nanos(0),
+            venue_time=nanos(data.timestamp) if data.timestamp else Nanos(0),
             sequence=0,
             bid=Ticks(self._price[bytes(data.bid)]),
             bid_size=Lots(self._size[bytes(data.bid_qty)]),
@@ -251,7 +252,7 @@ class PairDecoder:
             instrument=self._id,
             received=received,
             venue_time=Nanos(0),
-            opened=wire.nanos(data.interval_begin),
+            opened=nanos(data.interval_begin),
             interval=Nanos(data.interval * MINUTE),
             open=Ticks(price[bytes(data.open)]),
             high=Ticks(price[bytes(data.high)]),

@@ -34,8 +34,8 @@ from mm.events.units import (
     to_ticks,
 )
 from mm.events.vocabulary import Fact
+from mm.gateways.moments import nanos
 from mm.gateways.order_port import ClientIds, Evidence
-from mm.gateways.venues.kraken.wire import nanos
 
 ZERO: Final = Decimal(0)
 NAMES_MAX: Final = 20_000

@@ -18,10 +18,10 @@ import msgspec
 from mm.errors import BadInput, MalformedLine
 from mm.events.units import Nanos
 from mm.events.vocabulary import Fact
+from mm.gateways.moments import nanos
 from mm.gateways.order_port import PrivateNews, StreamDown, StreamUp
 from mm.gateways.venues.kraken.errors import refusal
 from mm.gateways.venues.kraken.messages import Asset, Execution, Reader
-from mm.gateways.venues.kraken.wire import nanos
 from mm.gateways.verdicts import VenueSaid, Verdict
 
 URL: Final = "wss://ws-auth.kraken.com/v2"

@@ -4,14 +4,12 @@ Only fields that are read are named, under the venue's own names. Numbers stay t
 came as until a reader makes them whole steps: a float would lose digits that the checksum counts.
 """
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final
 
 import msgspec
 
 from mm.errors import MalformedLine
-from mm.events.units import MICROS, SECONDS, Nanos
 from mm.gateways.exact import StepReader
 
 Symbol = Annotated[str, msgspec.Meta(min_length=3, max_length=32)]
@@ -216,33 +214,3 @@ SIZE_MAX: Final = 15
 """So many digits are within the bounds of a price and of a size."""
 ZEROS: Final = b"0" * 32
 REMEMBERED_MAX: Final = 1 << 17
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MINUTE_CHARS: Final = 16
-_minutes: Final[dict[str, int]] = {}
-
-
-def nanos(text: str) -> Nanos:
-    """A moment as it stands on the wire; raises `MalformedLine`."""
-    fraction = text[20:-1]
-    plain = text[17:19] + fraction
-    if text[-1:] != "Z" or text[16:17] != ":" or not (plain.isascii() and plain.isdigit()):
-        raise _no_moment(text)
-    minute = _minutes.get(text[:MINUTE_CHARS])
-    if minute is None:
-        minute = _minute(text)
-    return Nanos(minute + int(text[17:19]) * SECONDS + int(fraction.ljust(9, "0")))
-
-
-def _minute(text: str) -> int:
-    """The minute that a moment lies in; the last one is remembered."""
-    try:
-        minute = datetime.fromisoformat(text[:MINUTE_CHARS]).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise _no_moment(text) from error
-    _minutes.clear()
-    _minutes[text[:MINUTE_CHARS]] = (minute - EPOCH) // timedelta(microseconds=1) * MICROS
-    return _minutes[text[:MINUTE_CHARS]]
-
-
-def _no_moment(text: str) -> MalformedLine:
-    return MalformedLine(f"{text[:40]!r} is no moment in UTC", remedy=COMPARE)
