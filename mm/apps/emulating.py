@@ -44,7 +44,7 @@ class Emulation:
 
     def __init__(self, settings: Settings, keys: Keys) -> None:
         """Read the feeds; raises `ConfigError` or `BadInput` where one cannot be played."""
-        self.keys = keys
+        self._keys: dict[str, Keys] = {}
         self.fronts: list[Front] = []
         self.markets: list[Market] = []
         for name in settings.venues:
@@ -56,7 +56,8 @@ class Emulation:
             )
             front = venue.front(exchange)
             held = settings.balances
-            exchange.open(keys, opening(feed.instruments) if held is None else held)
+            own = self._keys[name] = venue.keys(keys)
+            exchange.open(own, opening(feed.instruments) if held is None else held)
             self.fronts.append(front)
             self.markets.append(market)
 
@@ -65,7 +66,8 @@ class Emulation:
         found: dict[str, str] = {}
         for front in self.fronts:
             name = front.venue.upper()
-            found |= {f"MM_{name}_KEY": self.keys.key, f"MM_{name}_SECRET": self.keys.secret}
+            keys = self._keys[front.venue]
+            found |= {f"MM_{name}_KEY": keys.key, f"MM_{name}_SECRET": keys.secret}
         return found
 
     def status(self) -> str:

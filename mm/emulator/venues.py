@@ -12,10 +12,12 @@ import msgspec
 
 from mm.emulator.binance.spot import SpotFront
 from mm.emulator.binance.usdm import UsdmFront
-from mm.emulator.exchange import Exchange
+from mm.emulator.exchange import Exchange, Keys
 from mm.emulator.kraken.spot import KrakenFront
 from mm.emulator.max.front import MaxFront
 from mm.emulator.server import Front
+from mm.emulator.standx.keys import credentials
+from mm.emulator.standx.perps import StandxFront
 from mm.errors import ConfigError
 from mm.events.instrument import ContractKind, InstrumentDefined
 from mm.events.units import Lots, Ticks
@@ -29,13 +31,17 @@ PACE: Final = 50
 
 
 class Venue(NamedTuple):
-    """One of them; `synthetic` is the market that it has where none was recorded."""
+    """One of them; `synthetic` is the market that it has where none was recorded.
+
+    `keys` makes of any pair of keys one in the form that the venue's clients have.
+    """
 
     front: Callable[[Exchange], Front]
     kind: ContractKind
     notional_min: Decimal
     synthetic: dict[str, Any]
     fee_from_received: bool = False
+    keys: Callable[[Keys], Keys] = lambda keys: keys
 
     def terms(self, instrument: InstrumentDefined) -> InstrumentDefined:
         """An instrument with what it leaves open filled in."""
@@ -86,11 +92,20 @@ _MAX: Final = {
     "maker_fee": Decimal("0.0005"),
     "taker_fee": Decimal("0.0015"),
 }
+_STANDX: Final = {
+    "symbol": "BTC-USD",
+    "quote": "DUSD",
+    "tick_size": Decimal("0.01"),
+    "lot_size": Decimal("0.0001"),
+    "maker_fee": Decimal("0.0001"),
+    "taker_fee": Decimal("0.0004"),
+}
 VENUES: Final = {
     "binance": Venue(SpotFront, ContractKind.SPOT, Decimal(5), _SPOT, fee_from_received=True),
     "binance_usdm": Venue(UsdmFront, ContractKind.LINEAR, Decimal(100), _USDM),
     "kraken": Venue(KrakenFront, ContractKind.SPOT, Decimal("0.5"), _KRAKEN),
     "max": Venue(MaxFront, ContractKind.SPOT, Decimal(250), _MAX, fee_from_received=True),
+    "standx": Venue(StandxFront, ContractKind.LINEAR, Decimal(0), _STANDX, keys=credentials),
 }
 
 

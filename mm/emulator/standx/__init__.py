@@ -1,0 +1,1 @@
+"""StandX perpetuals as they speak: logins, REST, the market stream and the order responses."""
