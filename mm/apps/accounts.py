@@ -26,6 +26,7 @@ from mm.gateways.venues.binance.orders import BinanceOrders
 from mm.gateways.venues.binance.spot import Spot
 from mm.gateways.venues.binance.usdm import Usdm
 from mm.gateways.venues.kraken.orders import KrakenOrders
+from mm.gateways.venues.standx.orders import StandxOrders
 from mm.log import access, connection
 
 LOOK_BACK: Final = Nanos(60 * SECONDS)
@@ -50,6 +51,10 @@ def _kraken(edge: Edge) -> OrderPort:
     return KrakenOrders(*edge)
 
 
+def _standx(edge: Edge) -> OrderPort:
+    return StandxOrders(*edge)
+
+
 class Venue(NamedTuple):
     """A venue that orders can be sent to."""
 
@@ -62,6 +67,7 @@ VENUES: Final[Mapping[str, Venue]] = {
     "binance": Venue(Spot().hosts, Spot().abilities, _binance(Spot)),
     "binance_usdm": Venue(Usdm().hosts, Usdm().abilities, _binance(Usdm)),
     "kraken": Venue(KrakenOrders.hosts, KrakenOrders.abilities, _kraken),
+    "standx": Venue(StandxOrders.hosts, StandxOrders.abilities, _standx),
 }
 
 

@@ -32,9 +32,10 @@ from mm.gateways.raw_frames import RawWriter
 from mm.gateways.venue_feed import FeedSettings, Known, VenueFeed, known
 from mm.gateways.venues.binance.market import BinanceMarket
 from mm.gateways.venues.kraken.market import KrakenMarket
+from mm.gateways.venues.standx.market import StandxMarket
 from mm.projections.ledger import Ledger
 
-VENUES: Final = (*MARKETS, "kraken", "ccxt.<id>")
+VENUES: Final = (*MARKETS, "kraken", "standx", "ccxt.<id>")
 CCXT: Final = "ccxt."
 
 
@@ -44,6 +45,8 @@ def market_port(feed: VenueFeedConfig) -> MarketPort:
         return BinanceMarket(feed.venue, feed.channels, feed.interval, audit=feed.audit)
     if feed.venue == "kraken":
         return KrakenMarket()
+    if feed.venue == "standx":
+        return StandxMarket()
     raise ConfigError(
         f"there is no venue {feed.venue!r}",
         where="feed.venue",

@@ -32,7 +32,7 @@ async def ask(session: aiohttp.ClientSession, request: Request, now: Callable[[]
     try:
         async with session.get(request.url) as answer:
             status, headers = answer.status, answer.headers
-            body, whole = await _body(answer.content)
+            body, whole = await read_body(answer.content)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise VenueSaid(
             Verdict.NOT_SENT, raw_text=f"{type(error).__name__} {error}".rstrip(), where=where
@@ -48,7 +48,7 @@ async def ask(session: aiohttp.ClientSession, request: Request, now: Callable[[]
     )
 
 
-async def _body(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
+async def read_body(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
     """What an answer says, up to a bound, and whether that is all of it."""
     chunks: list[bytes] = []
     size = 0

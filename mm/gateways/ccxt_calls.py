@@ -6,14 +6,12 @@ is told by the cause underneath: a connection that never stood has carried nothi
 
 from typing import Any, Final, NoReturn
 
-import aiohttp
 import ccxt.async_support as ccxt
 
+from mm.gateways.network import UNSENT
 from mm.gateways.verdicts import VenueSaid, Verdict
 
 TIMEOUT_MILLIS: Final = 10_000
-UNSENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""The connection never stood, so nothing can have arrived."""
 
 
 async def called(exchange: Any, name: str, params: dict[str, Any]) -> Any:

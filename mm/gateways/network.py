@@ -30,6 +30,8 @@ CONNECTIONS_MAX: Final = 200
 TOTAL_SECONDS_MAX: Final = 15.0
 CONNECT_SECONDS_MAX: Final = 5.0
 PORT_MAX: Final = 65_535
+UNSENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""The connection never stood, so nothing can have arrived."""
 READ_BYTES: Final = 1 << 18
 """The reading buffer of a connection: a burst of frames is taken in one go."""
 

@@ -1,0 +1,1 @@
+"""StandX perpetuals: market data, orders, and the login that both need."""
