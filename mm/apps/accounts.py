@@ -26,6 +26,7 @@ from mm.gateways.venues.binance.orders import BinanceOrders
 from mm.gateways.venues.binance.spot import Spot
 from mm.gateways.venues.binance.usdm import Usdm
 from mm.gateways.venues.kraken.orders import KrakenOrders
+from mm.gateways.venues.max.orders import MaxOrders
 from mm.gateways.venues.standx.orders import StandxOrders
 from mm.log import access, connection
 
@@ -55,6 +56,10 @@ def _standx(edge: Edge) -> OrderPort:
     return StandxOrders(*edge)
 
 
+def _max(wallet: str) -> Callable[[Edge], OrderPort]:
+    return lambda edge: MaxOrders(*edge, wallet)
+
+
 class Venue(NamedTuple):
     """A venue that orders can be sent to."""
 
@@ -68,6 +73,8 @@ VENUES: Final[Mapping[str, Venue]] = {
     "binance_usdm": Venue(Usdm().hosts, Usdm().abilities, _binance(Usdm)),
     "kraken": Venue(KrakenOrders.hosts, KrakenOrders.abilities, _kraken),
     "standx": Venue(StandxOrders.hosts, StandxOrders.abilities, _standx),
+    "max": Venue(MaxOrders.hosts, MaxOrders.abilities, _max("spot")),
+    "max_margin": Venue(MaxOrders.hosts, MaxOrders.abilities, _max("m")),
 }
 
 

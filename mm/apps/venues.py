@@ -32,10 +32,11 @@ from mm.gateways.raw_frames import RawWriter
 from mm.gateways.venue_feed import FeedSettings, Known, VenueFeed, known
 from mm.gateways.venues.binance.market import BinanceMarket
 from mm.gateways.venues.kraken.market import KrakenMarket
+from mm.gateways.venues.max.market import MaxMarket
 from mm.gateways.venues.standx.market import StandxMarket
 from mm.projections.ledger import Ledger
 
-VENUES: Final = (*MARKETS, "kraken", "standx", "ccxt.<id>")
+VENUES: Final = (*MARKETS, "kraken", "standx", "max", "max_margin", "ccxt.<id>")
 CCXT: Final = "ccxt."
 
 
@@ -47,6 +48,8 @@ def market_port(feed: VenueFeedConfig) -> MarketPort:
         return KrakenMarket()
     if feed.venue == "standx":
         return StandxMarket()
+    if feed.venue in {"max", "max_margin"}:
+        return MaxMarket(feed.venue, feed.channels, feed.interval)
     raise ConfigError(
         f"there is no venue {feed.venue!r}",
         where="feed.venue",

@@ -10,7 +10,7 @@ from typing import Final
 
 from mm.errors import ConfigError, VenueRefused
 
-FALLBACKS: Final = {"binance_usdm": "binance"}
+FALLBACKS: Final = {"binance_usdm": "binance", "max_margin": "max"}
 """Whose key serves where a venue has none of its own."""
 FORBIDDEN: Final = frozenset({"withdraw", "transfer"})
 

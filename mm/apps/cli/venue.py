@@ -10,7 +10,12 @@ from mm.apps.cli.output import emit_json, table
 from mm.errors import VenueUnavailable
 
 app = typer.Typer(add_completion=False, help="Look at venues: list, check.")
-SYMBOLS: Final = {"kraken": "BTC/USD", "standx": "BTC-USD"}
+SYMBOLS: Final = {
+    "kraken": "BTC/USD",
+    "standx": "BTC-USD",
+    "max": "usdttwd",
+    "max_margin": "usdttwd",
+}
 USUAL: Final = "BTCUSDT"
 LIST: Final = """
 Example:
