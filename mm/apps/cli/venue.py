@@ -32,10 +32,20 @@ Keys come from MM_BINANCE_KEY and MM_BINANCE_SECRET, with the venue's own name.
 """
 
 
-def _parts() -> Any:
+LOGIN: Final = """
+Example:
+
+    mm venue login 0x1234… --chain bsc
+
+StandX gives a token to a key that a wallet has signed for. This makes a key, shows what the wallet
+is to sign, waits for the signature, and prints both variables. The wallet's key is not asked for.
+"""
+
+
+def _parts(name: str = "mm.apps.venue_check") -> Any:
     from mm.apps.cli.live import networked
 
-    return networked("mm.apps.venue_check")
+    return networked(name)
 
 
 @app.command("ls", epilog=LIST)
@@ -72,3 +82,17 @@ def check(
             where="mm venue check",
             remedy=last.remedy or "see what it says",
         )
+
+
+@app.command("login", epilog=LOGIN)
+def login(
+    address: Annotated[str, typer.Argument(help="The wallet's address.")],
+    *,
+    chain: Annotated[str, typer.Option(help="bsc or solana.")] = "bsc",
+) -> None:
+    """Get a token from StandX for a new key, with a wallet's signature."""
+    flow = _parts("mm.apps.venue_login").Login(chain, address)
+    typer.echo(asyncio.run(flow.offer()), err=True)
+    signature = typer.prompt("The wallet's signature of this message", err=True)
+    for name, value in asyncio.run(flow.finish(signature.strip())).items():
+        typer.echo(f"export {name}={value}")

@@ -1,6 +1,7 @@
 """The key that signs bodies at StandX: Ed25519, in base 58; it prints as stars."""
 
 import base64
+import secrets
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -45,6 +46,11 @@ class SigningKey:
         """Keep a seed of 32 bytes."""
         self._seed = seed
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
+
+    @classmethod
+    def new(cls) -> "SigningKey":
+        """A key that nobody had before."""
+        return cls(secrets.token_bytes(SEED_BYTES))
 
     @classmethod
     def read(cls, text: str, where: str) -> "SigningKey":
