@@ -6,9 +6,9 @@ orders. Trades over REST name no client id, so the venue's ids of our orders are
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import aiohttp
 import msgspec
@@ -24,9 +24,7 @@ from mm.events.orders import (
     OrderAmended,
     OrderCanceled,
     OrderFilled,
-    OrderKind,
     PlaceOrder,
-    TimeInForce,
 )
 from mm.events.units import MILLIS, InstrumentId, Nanos, OrderId, to_lots, to_ticks
 from mm.events.vocabulary import Fact
@@ -34,6 +32,7 @@ from mm.gateways.client_ids import TextIds
 from mm.gateways.clock_check import VenueClock
 from mm.gateways.credentials import Credentials
 from mm.gateways.order_port import Abilities, ClientIds, Evidence, Known, PrivateNews
+from mm.gateways.venues.binance.dialect import Dialect, Parameters, Wire
 from mm.gateways.venues.binance.messages import OrderTold, Reader, TradeTold
 from mm.gateways.venues.binance.rest import Rest
 from mm.gateways.verdicts import VenueSaid, Verdict
@@ -43,63 +42,6 @@ ID_ALPHABET: Final = "A-Za-z0-9._:/-"
 PAGE: Final = 1_000
 PAGES_MAX: Final = 100
 NAMES_MAX: Final = 20_000
-Parameters = dict[str, Any]
-
-
-class Dialect(Protocol):
-    """What spot and USD-M do differently."""
-
-    @property
-    def venue(self) -> str:
-        """As instruments name it."""
-        ...
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Every host it talks to."""
-        ...
-
-    @property
-    def abilities(self) -> Abilities:
-        """What it can do."""
-        ...
-
-    @property
-    def weights(self) -> Mapping[str, int]:
-        """What a call costs, by command."""
-        ...
-
-    @property
-    def calls(self) -> Mapping[str, str]:
-        """Ccxt's name of a call, by command."""
-        ...
-
-    def terms(self, order: PlaceOrder, instrument: InstrumentDefined) -> Parameters:
-        """Type, time in force, price and what else makes the order what it is."""
-        ...
-
-    async def account(self, rest: Rest, reader: Reader) -> list[BalanceReported | PositionReported]:
-        """Balances and positions."""
-        ...
-
-    async def permissions(self, rest: Rest) -> tuple[str, ...]:
-        """What the key may do."""
-        ...
-
-    def stream(self, wire: "Wire") -> AsyncIterator[PrivateNews]:
-        """The user data stream."""
-        ...
-
-
-class Wire(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user stream needs."""
-
-    session: aiohttp.ClientSession
-    credentials: Credentials
-    clock: VenueClock
-    rest: Rest
-    reader: Reader
-    now: Callable[[], Nanos]
 
 
 class BinanceOrders:
@@ -331,16 +273,6 @@ class BinanceOrders:
         self._names[venue_order_id] = client_id
         if len(self._names) > NAMES_MAX:
             self._names.popitem(last=False)
-
-
-def limit_terms(order: PlaceOrder, instrument: InstrumentDefined, post_only: str) -> Parameters:
-    """Terms that both markets share; `post_only` is the time in force that rests only."""
-    if order.kind is OrderKind.MARKET:
-        return {"type": "MARKET"}
-    price = format(instrument.price(order.price), "f")
-    rests = order.post_only and order.tif is TimeInForce.GTC
-    tif = post_only if rests else order.tif.value.upper()
-    return {"type": "LIMIT", "price": price, "timeInForce": tif}
 
 
 def _text(answer: Any, name: str) -> str:

@@ -17,9 +17,9 @@ from mm.events.units import SECONDS, Nanos
 from mm.events.vocabulary import Fact
 from mm.gateways.order_port import Abilities, PrivateNews, Rate
 from mm.gateways.user_stream import Ended, Refused, Stream, held_open
+from mm.gateways.venues.binance.dialect import Parameters, Wire, limit_terms
 from mm.gateways.venues.binance.errors import socket_refusal
 from mm.gateways.venues.binance.messages import AssetNews, Reader, Report
-from mm.gateways.venues.binance.orders import Parameters, Wire, limit_terms
 from mm.gateways.venues.binance.rest import RECEIVE_WINDOW_MILLIS, Rest
 from mm.gateways.verdicts import VenueSaid
 
