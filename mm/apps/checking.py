@@ -159,6 +159,10 @@ def bounded(config: Config) -> list[tuple[str, int, int, int]]:
         ("paper.response", 0, paper.response.most, HOUR),
         ("paper.arrivals.step", MILLIS, paper.arrivals.step, HOUR),
         ("paper.open_orders_max", 1, paper.open_orders_max, 1_000),
+        ("reference.poll_every", SECONDS, config.reference.poll_every.nanos, YEAR),
+        ("reference.valid_for", SECONDS, config.reference.valid_for.nanos, YEAR),
+        ("reference.age_max", SECONDS, config.reference.age_max.nanos, YEAR),
+        ("reference.jump_max_bps", 1, config.reference.jump_max_bps, 5_000),
     ]
     given = {kind: getattr(paper, kind) for kind in ("place", "amend", "cancel")}
     found += [(f"paper.{kind}", 0, delay.most, HOUR) for kind, delay in given.items() if delay]

@@ -22,7 +22,7 @@ from mm.apps.checking import SPEED_MAX, check
 from mm.apps.overrides import overridden, source
 from mm.apps.own import loaded
 from mm.apps.typed import typed
-from mm.apps.venue_config import NetworkConfig, VenueFeedConfig
+from mm.apps.venue_config import NetworkConfig, ReferenceConfig, VenueFeedConfig
 from mm.engine.settings import (
     Duration,
     EngineSettings,
@@ -217,6 +217,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     paper: PaperConfig = PaperConfig()
     log: LogConfig = LogConfig()
     network: NetworkConfig = NetworkConfig()
+    reference: ReferenceConfig = ReferenceConfig()
     venue: AccountConfig | None = None
     seed: int = 1
     duration: Duration = Duration("0s")

@@ -43,3 +43,14 @@ class VenueFeedConfig(
     def speed(self) -> str:
         """Real time."""
         return "1"
+
+
+class ReferenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rates of currencies that a session keeps current, and whom they are had from, in order."""
+
+    pairs: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ("bank-of-taiwan", "taifex", "open-er-api")
+    poll_every: Duration = Duration("1m")
+    valid_for: Duration = Duration("1h")
+    age_max: Duration = Duration("96h")
+    jump_max_bps: int = 200

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from mm.apps import references
 from mm.apps.accounts import account_at, hosts_of
 from mm.apps.clock import PacedClock
 from mm.apps.config import Config
@@ -170,12 +171,15 @@ async def wired(
     start = Nanos(max(wall, engine.at + STEP))
     clock = PacedClock(start)
     hosts = market.hosts if paper else (*market.hosts, *hosts_of(config))
+    hosts = (*hosts, *references.hosts_of(config.reference))
     async with open_network(dict.fromkeys(hosts), network_of(config.network)) as session:
         outside = Outside(session=session, now=clock.now)
         feed = await market.open(outside, engine.state.ledger, None)
         instruments = feed.instruments
         inbox = Inbox()
-        source = VenueSource(feed)
+        rates = references.rates_of(config.reference, session, clock.now)
+        market_source = VenueSource(feed)
+        source = market_source if rates is None else references.WithRates(market_source, rates)
         if paper:
             gateway = paper_account(config, engine, instruments, start)
             yield Wiring(source=source, gateway=gateway, clock=clock, inbox=inbox, wall=wall)

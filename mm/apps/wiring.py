@@ -14,7 +14,7 @@ from mm.apps.session import ANOTHER, STEP, Wiring, check, check_names
 from mm.apps.sessions import find
 from mm.apps.venue_config import VenueFeedConfig
 from mm.engine.core import Engine
-from mm.errors import SessionError
+from mm.errors import ConfigError, SessionError
 from mm.events.account import BalanceReported, PositionReported
 from mm.events.instrument import InstrumentDefined
 from mm.events.units import Nanos
@@ -37,6 +37,12 @@ def precheck(config: Config) -> None:
     if isinstance(config.feed, VenueFeedConfig):
         check_names(config.engine, [f"{config.feed.venue}:{each}" for each in config.feed.symbols])
         return
+    if config.reference.pairs:
+        raise ConfigError(
+            "a market that is played has no rates of today",
+            where="reference.pairs",
+            remedy="leave the table out, or hear a venue",
+        )
     check(config.engine, feed_of(config, Nanos(0)).instruments)
 
 

@@ -110,7 +110,11 @@ class CandleClosed(MarketEvent, frozen=True, kw_only=True, gc=False, tag="candle
 
 
 class ReferenceRatePublished(MarketEvent, frozen=True, kw_only=True, gc=False, tag="reference"):
-    """One unit of `base` in `quote`, from a source outside the venue (USD/TWD, say)."""
+    """One unit of `base` in `quote`, from a source outside the venue (USD/TWD, say).
+
+    `rate` is the mid of `bid` and `ask`; `basis` says what they are (board, mid, derived, traded).
+    After `valid_until` nobody may rely on it; `document` is the SHA-256 of where it was read.
+    """
 
     base: str
     quote: str
@@ -118,6 +122,11 @@ class ReferenceRatePublished(MarketEvent, frozen=True, kw_only=True, gc=False, t
     venue_time: Nanos
     rate: Decimal
     source: str
+    bid: Decimal = Decimal(0)
+    ask: Decimal = Decimal(0)
+    basis: str = ""
+    valid_until: Nanos = Nanos(0)
+    document: str = ""
 
 
 class FeedUp(MarketEvent, frozen=True, kw_only=True, gc=False, tag="feed.up"):

@@ -170,7 +170,12 @@ CALLS: Final = [call for page in PAGES for call in calls(page)]
 def test_bounds_of_the_rest_are_on_the_page() -> None:
     """The bounds that a config is held against stand in the rows of their keys."""
     for name, least, _, most in bounded(built(plain_example("toml"))):
-        timed = name not in {"seed", "paper.open_orders_max", "venue.processes_max"}
+        timed = name not in {
+            "seed",
+            "paper.open_orders_max",
+            "venue.processes_max",
+            "reference.jump_max_bps",
+        }
         span = f"{worded(least, timed=timed)} to {worded(most, timed=timed)}"
         assert told()[name][2] == span, name
 
