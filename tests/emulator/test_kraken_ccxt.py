@@ -19,7 +19,7 @@ from tests.emulator.venue import KEYS, change, opened, printed, reached, spot
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ccxt")
 SYMBOL = "BTC/USDT"
-PATIENCE = 10.0
+PATIENCE = 40.0
 
 
 def kraken(session: Any) -> Any:

@@ -18,7 +18,7 @@ from mm.gateways.network import NetworkSettings, open_network
 from tests.build import instrument
 
 BTCUSDT = InstrumentId(1)
-PATIENCE = 10.0
+PATIENCE = 40.0
 """Seconds after which a test gives up."""
 KEYS = Keys("k" * 64, "s" * 64)
 BALANCES = {"BTC": Decimal(10), "USDT": Decimal(1_000_000)}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mm.gateways.order_port import OrderPort
     from mm.projections.orders import Order
 
-PATIENCE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 40.0
 SETTINGS: Final = AccountSettings(
     calls=CallLimits(answer_seconds_max=0.3),
     heard_seconds_max=0.1,
