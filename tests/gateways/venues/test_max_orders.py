@@ -30,13 +30,14 @@ from mm.events.orders import (
     Resolution,
     TimeInForce,
 )
-from mm.events.units import Nanos, OrderId, Seq, Side
+from mm.events.units import SECONDS, Nanos, OrderId, Seq, Side
 from mm.gateways.client_ids import TextIds
 from mm.gateways.clock_check import VenueClock
 from mm.gateways.credentials import Credentials
 from mm.gateways.order_port import Known, OrderPort, StreamDown, StreamUp
 from mm.gateways.venues.max.messages import OrderNews, Reader, TradeNews, TradeTold
 from mm.gateways.venues.max.orders import MaxOrders
+from mm.gateways.venues.max.rest import Signer
 from mm.gateways.verdicts import VenueSaid, Verdict
 from tests.build import placed
 from tests.emulator.venue import BTCUSDT, KEYS, Reached, opened, printed, reached, spot
@@ -324,6 +325,16 @@ async def test_wrong_secret_is_not_permitted() -> None:
             async for _ in port.stream():
                 pass
         assert said.value.verdict is Verdict.NOT_PERMITTED
+
+
+async def test_nonces_lie_behind_the_venues_clock_and_are_never_the_same() -> None:
+    """So a request that is ten seconds late is refused, and so is one said twice."""
+    async with desk(listens=False) as there:
+        signer = Signer(Credentials(KEYS.key, KEYS.secret), there.clock)
+        nonces = [signer.nonce() for _ in range(50)]
+        assert len(set(nonces)) == 50
+        assert 19_000 < there.clock.stamp() - nonces[0] < 21_000
+        assert there.port.abilities.settles == 13 * SECONDS
 
 
 def reader() -> Reader:
