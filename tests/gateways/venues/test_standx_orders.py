@@ -361,14 +361,45 @@ async def test_frame_that_cannot_be_believed_ends_the_connection(kind: Kind) -> 
         await there.until(StreamUp, 2)
 
 
-async def test_fill_before_its_order_was_heard_of_finds_its_owner() -> None:
-    """The news of the order was dropped; whose it is, is asked."""
+async def test_missing_number_ends_the_connection_and_the_fill_is_found() -> None:
+    """The frame of a fill was lost; the next one tells that something was."""
     async with desk() as there:
-        there.fault(kind=Kind.DROP, path="/ws-stream/v1", stream="order", count=0)
+        await there.port.place(bid(1))
+        await there.until(OrderAcked)
+        there.fault(kind=Kind.DROP, path="/ws-stream/v1", stream="trade")
+        there.fill(1, 1_000)
+        (down,) = await there.until(StreamDown)
+        assert "comes after" in down.reason
+        await there.until(StreamUp, 2)
+        told, _ = await there.port.fills(BTCUSDT, "", Nanos(0))
+        assert [each.size for each in told] == [1_000]
+
+
+async def test_numbers_that_are_missing_again_and_again_mean_nothing() -> None:
+    """Then they are not counted by socket: the line stands, and says what it hears."""
+    async with desk() as there:
+        await there.port.place(bid(1))
+        await there.until(OrderAcked)
+        for number in (1, 2):
+            there.fault(kind=Kind.DROP, path="/ws-stream/v1", stream="order", text="partially")
+            there.fill(number, 1_000)
+            if number == 1:
+                await there.until(StreamUp, 2)
+        (fill,) = await there.until(OrderFilled)
+        assert (fill.order_id, fill.size) == (order_id(1), 1_000)
+        assert len(there.of(StreamDown)) == 1
+
+
+async def test_fill_of_an_order_that_was_not_heard_of_finds_its_owner() -> None:
+    """It was placed before anybody listened; whose it is, is asked."""
+    async with desk(listens=False) as there:
         await there.port.place(bid(1))
         await there.rests()
+        listening = asyncio.create_task(there.listen())
+        await there.until(StreamUp)
         there.fill(1, 1_000)
         (fill,) = await there.until(OrderFilled)
+        listening.cancel()
         assert fill.order_id == order_id(1)
 
 
