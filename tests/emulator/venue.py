@@ -117,7 +117,7 @@ async def until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool])
     """Ask until the answer holds."""
     async with asyncio.timeout(PATIENCE):
         while not holds(answer := await ask()):  # noqa: ASYNC110  The client is asked, not told.
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
     return answer
 
 
