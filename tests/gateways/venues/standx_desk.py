@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from itertools import count
-from typing import Any, Self
+from typing import Any
 
 from mm.emulator.account import Account
 from mm.emulator.exchange import Exchange, Keys
-from mm.emulator.faults import Rule
 from mm.emulator.standx.keys import credentials
 from mm.emulator.standx.limits import USUAL, Terms
 from mm.emulator.standx.perps import StandxFront
@@ -22,8 +20,8 @@ from mm.gateways.order_port import Known, StreamUp
 from mm.gateways.venues.standx.orders import StandxOrders
 from tests.build import placed
 from tests.emulator.venue import BTCUSDT, Reached, book, perpetual, printed, reached
+from tests.gateways.ear import Ear
 
-PATIENCE = 10.0
 OWNER = "maker_main"
 KEYS = credentials(Keys("wallet", "secret"))
 DUSD = Decimal(100_000)
@@ -65,17 +63,16 @@ def order_id(number: int) -> OrderId:
     return OrderId(f"{OWNER}_{1_732_224_000_000 + number}_{number:x}00")
 
 
-class Desk:
+class Desk(Ear):
     """The port, what its stream said, and the venue that it speaks to."""
 
     def __init__(self, exchange: Exchange, account: Account, there: Reached) -> None:
         """Nothing is connected yet."""
         self.exchange = exchange
         self.account = account
-        self.there = there
+        super().__init__(there)
         self.clock = VenueClock("standx", exchange.now)
         self.port = self.made(KEYS)
-        self.heard: list[Any] = []
 
     def made(self, keys: Keys, owner: str = OWNER) -> StandxOrders:
         """A port of the account."""
@@ -86,36 +83,9 @@ class Desk:
         port.learn((bitcoin(),))
         return port
 
-    async def listen(self) -> None:
-        """Keep what the stream says."""
-        async for news in self.port.stream():
-            self.heard += news if type(news) is tuple else [news]
-
-    def of(self, kind: type) -> list[Any]:
-        """What was heard of a kind."""
-        return [each for each in self.heard if isinstance(each, kind)]
-
-    async def until(self, kind: type, most: int = 1) -> list[Any]:
-        """Wait for so many of a kind."""
-        async with asyncio.timeout(PATIENCE):
-            for _ in count():
-                if len(self.of(kind)) >= most:
-                    break
-                await asyncio.sleep(0.005)
-        return self.of(kind)
-
     async def rests(self, most: int = 1) -> None:
         """Wait until so many orders rest at the venue."""
-        async with asyncio.timeout(PATIENCE):
-            for _ in count():
-                if len(self.account.open()) >= most:
-                    break
-                await asyncio.sleep(0.005)
-
-    def fault(self, **rule: Any) -> Self:
-        """Let something go wrong."""
-        self.there.running.hub.faults.add([Rule(**rule)])
-        return self
+        await self.holds(lambda: len(self.account.open()) >= most)
 
     def fill(self, number: int, size: int, price: int = FILLING) -> None:
         """Somebody sells."""

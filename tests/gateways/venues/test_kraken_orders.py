@@ -1,18 +1,17 @@
 """Our order port against the emulated Kraken: commands, questions, news, and what goes wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
-from itertools import count
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import pytest
 
 from mm.emulator.account import Account
 from mm.emulator.exchange import Exchange
-from mm.emulator.faults import Kind, Rule
+from mm.emulator.faults import Kind
 from mm.emulator.kraken.spot import KrakenFront
 from mm.events.instrument import InstrumentDefined
 from mm.events.orders import (
@@ -38,8 +37,8 @@ from mm.gateways.venues.kraken.orders import KrakenOrders
 from mm.gateways.verdicts import VenueSaid, Verdict
 from tests.build import placed
 from tests.emulator.venue import BTCUSDT, KEYS, Reached, opened, printed, reached, spot
+from tests.gateways.ear import Ear
 
-PATIENCE = 20.0
 OWNER = "maker_main"
 FILLING = 5_995_000
 """A bid below the book's, in ticks; a sale at this price fills it."""
@@ -50,18 +49,19 @@ def order_id(number: int) -> OrderId:
     return OrderId(f"{OWNER}_{1_732_224_000_000 + number}_{number:x}00")
 
 
-class Desk:
+class Desk(Ear):
     """The port, what its stream said, and the venue that it speaks to."""
+
+    port: KrakenOrders
 
     def __init__(self, exchange: Exchange, account: Account, there: Reached, switch: int) -> None:
         """Nothing is connected yet."""
         self.switched: list[int] = []
         self.exchange = exchange
         self.account = account
-        self.there = there
+        super().__init__(there)
         self.clock = VenueClock("kraken", exchange.now)
         self.port = self.made(KEYS.key, OWNER, switch)
-        self.heard: list[Any] = []
         self.listening: asyncio.Task[None] | None = None
         listed = exchange.listings["BTCUSDT"].instrument
         self.definition: InstrumentDefined = msgspec.structs.replace(
@@ -80,28 +80,6 @@ class Desk:
             switch,
         )
 
-    async def listen(self) -> None:
-        """Keep what the stream says."""
-        async for news in self.port.stream():
-            self.heard += news if type(news) is tuple else [news]
-
-    def of(self, kind: type) -> list[Any]:
-        """What was heard of a kind."""
-        return [each for each in self.heard if isinstance(each, kind)]
-
-    async def until(self, kind: type, most: int = 1) -> list[Any]:
-        """Wait for so many of a kind."""
-        await self.holds(lambda: len(self.of(kind)) >= most)
-        return self.of(kind)
-
-    async def holds(self, said: Callable[[], bool]) -> None:
-        """Wait until something is so."""
-        async with asyncio.timeout(PATIENCE):
-            for _ in count():
-                if said():
-                    return
-                await asyncio.sleep(0.005)
-
     def watch(self, front: KrakenFront) -> None:
         """Keep what the venue is told of its switch."""
         inside: Any = front._desk
@@ -112,11 +90,6 @@ class Desk:
             return act(account, timeout)
 
         inside.switch = switch
-
-    def fault(self, **rule: Any) -> Self:
-        """Let something go wrong."""
-        self.there.running.hub.faults.add([Rule(**rule)])
-        return self
 
     def fill(self, number: int, size: int, price: int = FILLING) -> None:
         """Somebody sells."""
