@@ -21,6 +21,7 @@ from mm.gateways.credentials import Credentials, credentials_for
 from mm.gateways.limiter import Limiter, OwnPool
 from mm.gateways.order_port import Abilities, OrderPort
 from mm.gateways.shared_pool import account_of, joined
+from mm.gateways.tasks import end
 from mm.gateways.venue_gateway import Ties, VenueGateway
 from mm.gateways.venues.binance.orders import BinanceOrders
 from mm.gateways.venues.binance.spot import Spot
@@ -182,7 +183,6 @@ async def _limits(
         try:
             yield Limiter(rates, pool, wall, seats=account.processes_max)
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await end(keeping)
     finally:
         await connection.close(client)

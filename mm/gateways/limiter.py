@@ -17,6 +17,7 @@ import msgspec
 
 from mm.events.units import SECONDS, Nanos
 from mm.gateways.order_port import Rate
+from mm.gateways.tasks import end
 
 SLOTS: Final = 4
 """Slots of a span."""
@@ -169,8 +170,7 @@ class Limiter:
     async def close(self) -> None:
         """Nobody is served any more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     def _spent(self, command: str, weight: int, priority: Priority) -> bool:
         """Spend at once, of all limits or of none."""

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
+
+AGAIN_SECONDS: Final = 1.0
 
 
 class Tasks:
@@ -28,7 +30,20 @@ class Tasks:
 
     async def close(self) -> None:
         """End them all, and wait for that."""
-        running = list(self._running)
-        for task in running:
+        await end(*self._running)
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and wait until they have ended, whatever they end with.
+
+    A cancel that comes at the moment in which a task's wait is answered is lost in Python 3.11's
+    `wait_for`, so that asking once is not enough.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # Heard, or asyncio complains of it later.

@@ -17,6 +17,7 @@ from mm.events.units import MILLIS, Nanos
 from mm.gateways.limiter import Limiter, Priority
 from mm.gateways.order_port import Rate
 from mm.gateways.shared_pool import joined
+from mm.gateways.tasks import end
 
 SEATS = 3
 
@@ -64,7 +65,7 @@ async def work(job: Job) -> None:
         assert await limiter.take("cancel", 1, Priority.CANCEL, 60.0)
         tell(f"{time.time_ns()} 1")
     tell("canceled")
-    keeping.cancel()
+    await end(keeping)
     await limiter.close()
 
 
