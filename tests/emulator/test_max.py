@@ -78,8 +78,10 @@ async def test_order_is_accepted_then_rests_then_fills() -> None:
         answer = await signed(there.session, "POST", PLACE, **LIMIT, client_oid="mine")
         assert (answer.status, answer.body["state"]) == (200, "wait")
         assert there.held.open() == []
-        asked = lambda: signed(there.session, "GET", "/api/v3/order", client_oid="mine")  # noqa: E731
-        await until(asked, lambda _: bool(there.held.open()))
+        await until(
+            lambda: signed(there.session, "GET", "/api/v3/order", client_oid="mine"),
+            lambda _: bool(there.held.open()),
+        )
         await settled(there, answer.body["id"], "wait")
         there.exchange.tell(printed(1, 5_990_000, 100_000, Side.SELL))
         done = await settled(there, answer.body["id"], "done")
