@@ -75,14 +75,17 @@ async def test_depth_has_the_worst_ask_first() -> None:
 async def test_order_is_accepted_then_rests_then_fills() -> None:
     """The answer says `wait` before anything was matched; a query tells what became of it."""
     async with emulated() as there:
+        promised: list[Any] = []
+        desk: Any = there.front.desk
+        desk._later = lambda *what: promised.append(what)
         answer = await signed(there.session, "POST", PLACE, **LIMIT, client_oid="mine")
         assert (answer.status, answer.body["state"]) == (200, "wait")
         assert there.held.open() == []
-        await until(
-            lambda: signed(there.session, "GET", "/api/v3/order", client_oid="mine"),
-            lambda _: bool(there.held.open()),
-        )
-        await settled(there, answer.body["id"], "wait")
+        asked = await signed(there.session, "GET", "/api/v3/order", client_oid="mine")
+        assert asked.body == answer.body
+        for do, account, record in promised:
+            do(account, record)
+        assert len(there.held.open()) == 1
         there.exchange.tell(printed(1, 5_990_000, 100_000, Side.SELL))
         done = await settled(there, answer.body["id"], "done")
         assert (done.body["executed_volume"], done.body["avg_price"]) == (
