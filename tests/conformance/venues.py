@@ -146,19 +146,19 @@ def _binance_words(ask: str, snapshot: str, listing: str) -> Words:
 
 
 def _kraken_words() -> Words:
-    private = {"host": "ws-auth*"}
+    private, ask = {"host": "ws-auth*"}, "/0/private/OpenOrders"
     answer = {"text": '"method":"add_order"', **private}
     silent = {"kind": Kind.DROP, "stream": "executions", "count": 0, **private}
 
     def refused(text: str) -> Fault:
         body = f'{{"error":["{text}"]}}'
-        return {"path": "/0/private/*", "kind": Kind.REFUSE, "status": 200, "body": body}
+        return {"path": ask, "kind": Kind.REFUSE, "status": 200, "body": body}
 
     return Words(
         book={"host": "ws.kraken.com", "stream": "book:*", "text": '"update"'},
         trades={"host": "ws.kraken.com", "stream": "trade:*", "text": '"update"'},
         listing="*/AssetPairs",
-        ask={"path": "/0/private/*"},
+        ask={"path": ask},
         fill="exec_id",
         lost=({"kind": Kind.DROP, **answer}, silent),
         garbled=({"kind": Kind.MALFORM, **answer},),
