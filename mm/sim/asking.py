@@ -8,6 +8,7 @@ that nearly every strategy looks at; what else one asks for is read from the pas
 
 from collections.abc import Sequence
 from typing import Any, Final
+from weakref import proxy
 
 import numpy as np
 
@@ -140,7 +141,8 @@ class Asked:
         self.book = BookSeen(memory, int(desk["instrument"]))
         self.view: Any = ViewSeen(instrument, self.book, Lots(int(desk["net"])))
         self.name = name
-        self._asker = asker
+        # It holds us: a cycle would keep the memory of a run until Python looks for cycles.
+        self._asker: Asker = proxy(asker)
         self._fills = 0
         self._state = -1
         self.rule = strategy.rule

@@ -347,7 +347,7 @@ def compiled(world: World, *, watched: bool = False, python: bool = False) -> To
     With `python` strategies are asked as the objects that they are.
     """
     memory, names = prepared(world)
-    asker = _asker(world, memory) if python else None
+    asker = asker_of(world, memory) if python else None
     tables, rows = tables_and_rows(world)
     revisions = _revisions(world, memory, tables, asker)
     run = CompiledRun(memory, asker, revisions.take)
@@ -383,7 +383,8 @@ def _fees(memory: Memory, tables: Tables) -> Iterable[tuple[Decimal, str]]:
         yield fee(defined, Side(fill["side"]), fill["price"], fill["size"], liquidity)
 
 
-def _asker(world: World, memory: Memory) -> Asker:
+def asker_of(world: World, memory: Memory) -> Asker:
+    """Who asks a world's strategies as the objects that they are."""
     memory.desks["rule"] = PYTHON
     settings = settings_in(started(**world.settings).config)
     desks = [(name, strategy) for _, name, strategy in employed(settings, world.instruments)]

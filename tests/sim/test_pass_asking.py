@@ -1,7 +1,9 @@
 """A strategy that is a Python object sees in the pass what it sees in the engine, look by look."""
 
+import gc
 from typing import Any, Final
 from unittest.mock import patch
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -16,12 +18,13 @@ from mm.engine.settings import strategy_of
 from mm.errors import TradingStopped
 from mm.events.session import EngineFaulted
 from mm.events.units import MILLIS, Lots, Nanos, Side, Ticks
-from mm.sim.compiled_run import Answer, CompiledRun
+from mm.sim.compiled_run import Answer, CompiledRun, Memory
 from mm.strategy.base import Level, MarketView, Take, Wakes, Wanted, require_wanted
 from tests.engine.session import REARM, Probe, Session, employ
 from tests.sim.passing import (
     Told,
     World,
+    asker_of,
     assert_same,
     compiled,
     plainly,
@@ -275,3 +278,19 @@ def test_a_signal_as_python_is_called_ends_the_run() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         CompiledRun(memory, Signalled()).feed(rows_of(world))
+
+
+def test_a_run_leaves_nothing_behind() -> None:
+    """Its memory goes with it: a sweep plays thousands of runs in one process."""
+    world = synthetic(24, 60)
+
+    def remembered() -> "ref[Memory]":
+        memory, _ = prepared(world)
+        CompiledRun(memory, asker_of(world, memory))
+        return ref(memory)
+
+    gc.disable()
+    try:
+        assert remembered()() is None
+    finally:
+        gc.enable()
