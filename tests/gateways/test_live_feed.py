@@ -1,6 +1,5 @@
 """A venue's feed through all that goes wrong: the book we have is the true one, or none."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -14,7 +13,6 @@ from mm.events.market import (
     FeedResynced,
     FeedStale,
     FeedUp,
-    QuoteUpdated,
 )
 from mm.events.units import SECONDS, Nanos
 from mm.gateways.sockets import SocketKeeper
@@ -171,13 +169,3 @@ async def test_a_market_that_closes_is_down() -> None:
         port.closed = honest
         await market.until(lambda: market.listener.usable)
         assert listing.instruments == market.feed.instruments
-
-
-async def test_quotes_come_beside_the_book() -> None:
-    """Best bids and offers are told once each, in order."""
-    async with live(channels=("book", "quotes")) as market:
-        await begun(market)
-        await market.until(lambda: market.listener.count(BookDelta) > 5)
-        quotes = [fact.sequence for fact in market.listener.of(QuoteUpdated)]
-        assert quotes == sorted(set(quotes))
-        await asyncio.sleep(0)
